@@ -1,0 +1,56 @@
+# Everything a developer does, one command each. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TOOLS := build/tools
+UV := $(TOOLS)/bin/uv
+EXTRAS := --extra demo --extra s3-test
+
+# Without compiled bytecode every start of a worker takes about twice as long.
+export UV_COMPILE_BYTECODE := 1
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test check format bench bench-curve docs clean
+
+help:  ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(UV):
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+$(VENV)/.synced: $(UV) pyproject.toml uv.lock
+	@$(UV) sync --quiet --frozen --python $(PYTHON) $(EXTRAS)
+	@touch $@
+
+env: $(VENV)/.synced  ## Create the environment (.venv) from the lock file
+
+demo: env  ## Fill real computed columns and search them
+	@$(BIN)/geneva demo
+
+test: env  ## Run the whole default test suite
+	@$(BIN)/pytest
+
+check: env  ## Lint, format check, types, import layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: env  ## Format and fix what can be fixed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: env  ## Run the benchmarks against their floor and write benchmarks/results
+	@$(BIN)/python -m benchmarks
+
+bench-curve: env  ## Measure cost per row from 100k to 10M rows and from 1 to 1,000 fragments
+	@$(BIN)/python -m benchmarks.curve
+
+docs: env  ## Write the API reference (docs/reference.md) from the docstrings
+	@$(BIN)/python docs/build_reference.py
+
+clean:  ## Remove everything that can be made again
+	rm -rf build dist $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
