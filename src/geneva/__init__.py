@@ -1,5 +1,63 @@
-"""Feature engineering on multimodal Lance tables: Python functions as computed columns."""
+"""Feature engineering on multimodal Lance tables: Python functions as computed columns.
+
+    import geneva
+
+    @geneva.udf
+    def words(text: str) -> int:
+        return len(text.split())
+
+    table = geneva.connect("my-db").open_table("docs")
+    table.add_columns({"words": words})
+    table.backfill("words")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from geneva._version import __version__
+from geneva.transformer.udf import UDF, UDFArgType, udf
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from geneva.db import Connection, connect
+    from geneva.job import JobFuture
+    from geneva.jobs.result import BackfillJobResult, JobResult, UdfResult
+    from geneva.table import Table
+
+version = __version__
+
+# Loaded when they are first used: a module that only decorates functions, or a worker that unpickles
+# one, needs no Lance.
+_LAZY = {
+    "BackfillJobResult": "geneva.jobs.result",
+    "Connection": "geneva.db",
+    "JobFuture": "geneva.job",
+    "JobResult": "geneva.jobs.result",
+    "Table": "geneva.table",
+    "UdfResult": "geneva.jobs.result",
+    "connect": "geneva.db",
+}
+
+__all__ = [
+    "UDF",
+    "BackfillJobResult",
+    "Connection",
+    "JobFuture",
+    "JobResult",
+    "Table",
+    "UDFArgType",
+    "UdfResult",
+    "__version__",
+    "connect",
+    "udf",
+    "version",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'geneva' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value

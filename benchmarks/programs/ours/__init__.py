@@ -1,0 +1,1 @@
+"""The same work as a user of geneva writes it."""

@@ -1,0 +1,80 @@
+"""The `geneva` command: one function for each subcommand, nothing else.
+
+Whatever takes time to import is imported inside the commands, so that `geneva --help` answers at
+once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geneva._version import __version__
+
+app = typer.Typer(
+    name="geneva",
+    help="Feature engineering on Lance tables: Python functions as computed columns.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def version() -> None:
+    """Print the versions of Geneva and of what it stands on."""
+    import platform
+    from importlib.metadata import version as installed
+
+    typer.echo(
+        f"opengeneva {__version__} (Python {platform.python_version()}, "
+        f"pylance {installed('pylance')}, lancedb {installed('lancedb')}, "
+        f"pyarrow {installed('pyarrow')})"
+    )
+
+
+@app.command()
+def demo(
+    directory: Annotated[
+        Path, typer.Option("--dir", help="The database of the demo; created if absent.")
+    ] = Path("geneva-demo"),
+    keep: Annotated[
+        bool,
+        typer.Option("--keep/--fresh", help="Go on where an earlier run ended, or start over."),
+    ] = True,
+    query: Annotated[
+        str, typer.Option(help="The photo to search for, or one crop of it.")
+    ] = "motorcycle-left",
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="The most workers that compute at the same time.")
+    ] = 8,
+    install: Annotated[
+        bool,
+        typer.Option(
+            "--install/--no-install",
+            help="Fetch missing packages into the demo's directory, or refuse.",
+        ),
+    ] = True,
+) -> None:
+    """Compute columns over real photographs and texts, and search them."""
+    from rich.console import Console
+
+    from geneva.cli.demo import packages
+    from geneva.errors import GenevaError
+
+    console = Console()
+    try:
+        packages.ensure(directory / ".packages", install=install, say=typer.echo)
+        # Only now: this needs the packages.
+        from geneva.cli.demo.run import run_demo
+
+        run_demo(directory, query, fresh=not keep, concurrency=concurrency, console=console)
+    except GenevaError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    app()

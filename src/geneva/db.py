@@ -1,0 +1,229 @@
+"""Connect to a database: a folder, or a prefix in an object store, with Lance tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from geneva.errors import InvalidArgumentError, TableNotFoundError
+from geneva.storage.dataset import open_dataset
+from geneva.storage.model import TableLocation
+from geneva.table import Table, register_with_lancedb
+
+_STABLE_ROW_IDS = {"new_table_enable_stable_row_ids": "true"}
+
+
+class Connection:
+    """A connection to a LanceDB database whose tables can have computed columns.
+
+    Everything that a LanceDB connection does, this one does too. Made by :func:`connect`; works as
+    a context manager.
+    """
+
+    def __init__(self, uri: str, storage_options: Mapping[str, str], options: dict[str, Any]) -> None:
+        self._uri = uri
+        self._storage_options = dict(storage_options)
+        self._options = options
+        self._opened: Any = None
+
+    @property
+    def uri(self) -> str:
+        """Path or URI of the database."""
+        return self._uri
+
+    @property
+    def _lancedb(self) -> Any:
+        """LanceDB's connection. LanceDB takes over a second to load, so it is opened when needed."""
+        if self._opened is None:
+            import lancedb
+
+            register_with_lancedb()
+            lancedb.DBConnection.register(Connection)
+            self._opened = lancedb.connect(
+                self._uri, storage_options=self._storage_options or None, **self._options
+            )
+        return self._opened
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        return getattr(self._lancedb, attribute)
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Connection({self._uri!r})"
+
+    def close(self) -> None:
+        """Let go of LanceDB's connection; the object can still be used."""
+        self._opened = None
+
+    def create_table(
+        self,
+        name: str,
+        data: Any = None,
+        schema: Any = None,
+        mode: str = "create",
+        exist_ok: bool = False,
+        on_bad_vectors: str = "error",
+        fill_value: float = 0.0,
+        storage_options: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> Table:
+        """Create a table with stable row ids.
+
+        Parameters
+        ----------
+        name
+            Name of the table.
+        data
+            Rows: a list of dict, an Arrow table or batches, a pandas or polars data frame.
+        schema
+            Arrow schema; needed if there is no data.
+        mode
+            ``"create"`` refuses an existing table, ``"overwrite"`` replaces it.
+        exist_ok
+            Open the table if it exists.
+        on_bad_vectors, fill_value, **kwargs
+            As in LanceDB.
+        storage_options
+            Options of the object store and of the new table; they win over the connection's.
+
+        Returns
+        -------
+        Table
+            The new table.
+        """
+        opened = self._lancedb.create_table(
+            name,
+            data=data,
+            schema=schema,
+            mode=mode,
+            exist_ok=exist_ok,
+            on_bad_vectors=on_bad_vectors,
+            fill_value=fill_value,
+            storage_options={
+                **_STABLE_ROW_IDS,
+                **self._storage_options,
+                **dict(storage_options or {}),
+            },
+            **kwargs,
+        )
+        return Table(self, self._location(name), opened)
+
+    def open_table(
+        self, name: str, storage_options: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> Table:
+        """Open a table.
+
+        Raises
+        ------
+        TableNotFoundError
+            There is no such table; the message names those that are there.
+        """
+        location = self._location(name, storage_options)
+        try:
+            open_dataset(location)
+        except TableNotFoundError:
+            names = ", ".join(sorted(self.table_names())) or "none"
+            raise TableNotFoundError(
+                f"Table {name!r} was not found in {self._uri}. Its tables: {names}."
+            ) from None
+        opened = self.open_lancedb_table(name, storage_options, **kwargs) if kwargs else None
+        return Table(self, location, opened)
+
+    def open_lancedb_table(
+        self, name: str, storage_options: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> Any:
+        """Open LanceDB's own table object."""
+        if storage_options:
+            kwargs["storage_options"] = {**self._storage_options, **storage_options}
+        return self._lancedb.open_table(name, **kwargs)
+
+    def table_names(self, page_token: str | None = None, limit: int | None = None) -> Iterable[str]:
+        """Return the names of the tables."""
+        names: Iterable[str] = self._lancedb.table_names(page_token, limit or 10_000)
+        return names
+
+    def drop_table(self, name: str, **kwargs: Any) -> None:
+        """Drop a table with everything that belongs to it.
+
+        Raises
+        ------
+        TableNotFoundError
+            There is no such table.
+        """
+        self.open_table(name)
+        self._lancedb.drop_table(name, **kwargs)
+
+    def _location(self, name: str, storage_options: Mapping[str, str] | None = None) -> TableLocation:
+        if not isinstance(name, str) or not name or "/" in name:
+            raise InvalidArgumentError(f"{name!r} is not a table name.")
+        options = {**self._storage_options, **dict(storage_options or {})}
+        return TableLocation(f"{self._uri}/{name}.lance", tuple(sorted(options.items())))
+
+
+def connect(
+    uri: str | Path,
+    *,
+    storage_options: Mapping[str, str] | None = None,
+    **kwargs: Any,
+) -> Connection:
+    """Connect to a database.
+
+    Parameters
+    ----------
+    uri
+        A folder, or an object-store URI such as ``s3://bucket/prefix``. It need not exist.
+    storage_options
+        Options of the object store: credentials, region, endpoint.
+    **kwargs
+        Passed on to ``lancedb.connect``, for example ``read_consistency_interval``.
+
+    Returns
+    -------
+    Connection
+        The connection; nothing is opened or written yet.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The URI is of a hosted service.
+
+    Examples
+    --------
+    >>> import geneva, tempfile
+    >>> db = geneva.connect(tempfile.mkdtemp())
+    >>> table = db.create_table("docs", [{"text": "to be"}, {"text": "or not to be"}])
+    >>> @geneva.udf
+    ... def words(text: str) -> int:
+    ...     return len(text.split())
+    >>> table.add_columns({"words": words})
+    >>> table.backfill("words", progress=False).columns["words"].rows_processed
+    2
+    >>> table.to_arrow()["words"].to_pylist()
+    [2, 4]
+    """
+    text = os.fspath(uri)
+    if text.startswith("db://"):
+        raise InvalidArgumentError(
+            f"{text!r} is a hosted database. Computed columns run on storage that you can reach: a "
+            "folder, or s3://, gs:// or az://."
+        )
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    if "://" not in text:
+        text = str(Path(text).expanduser().absolute())
+    return Connection(text.rstrip("/"), storage_options or {}, kwargs)

@@ -1,0 +1,149 @@
+"""Run a job for a caller: in the caller's thread, or in the background with a future."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from geneva.config import settings
+from geneva.errors import JobCancelledError
+from geneva.jobs.progress import Progress
+from geneva.jobs.result import BackfillJobResult
+from geneva.pipeline.backfill import BackfillJob, BackfillRun
+from geneva.pipeline.driver import StopSignal
+from geneva.progress.display import choose_display
+from geneva.runners.machine import this_machine
+from geneva.runners.pool import session_pool
+from geneva.runners.select import runner_factory
+
+
+def run_job(
+    job: BackfillJob,
+    *,
+    runner: str,
+    progress: bool,
+    stop: StopSignal | None = None,
+    listen: Callable[[Progress], None] | None = None,
+) -> BackfillJobResult:
+    """Run a backfill in this thread and show its progress.
+
+    Parameters
+    ----------
+    job
+        What to do.
+    runner
+        Kind of runner, see :mod:`geneva.runners.select`.
+    progress
+        Whether to show progress.
+    stop
+        Lets another thread end the job early.
+    listen
+        Called with the newest progress as well.
+    """
+    make_runner = runner_factory(runner)
+    if runner == "process":
+        # It starts while this thread loads settings, looks and plans.
+        session_pool().prestart()
+    display = choose_display(wanted=progress, interval_s=settings().progress_interval_s)
+
+    def show(now: Progress) -> None:
+        display.show(now)
+        if listen is not None:
+            listen(now)
+
+    run = BackfillRun(job, this_machine(), make_runner, settings(), show, stop or StopSignal())
+    try:
+        return run.run()
+    finally:
+        display.close()
+
+
+class JobFuture:
+    """A backfill that runs in the background of this process.
+
+    The process stays alive until the job has ended. Made by :meth:`Table.backfill_async`.
+    """
+
+    def __init__(self, job: BackfillJob, *, runner: str, progress: bool) -> None:
+        self._job = job
+        self._stop = StopSignal()
+        self._progress = Progress(job.job_id, job.location.name, job.column.name)
+        self._result: BackfillJobResult | None = None
+        self._error: BaseException | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(runner, progress), name=f"geneva-job-{job.job_id[:8]}"
+        )
+        self._thread.start()
+
+    @property
+    def job_id(self) -> str:
+        """Id of the job."""
+        return self._job.job_id
+
+    @property
+    def table_name(self) -> str:
+        """Name of the table."""
+        return self._job.location.name
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns that are computed."""
+        return [self._job.column.name]
+
+    def done(self, timeout: float | None = None) -> bool:
+        """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""
+        return self._ended.wait(timeout or 0)
+
+    def status(self) -> Progress:
+        """Return how far the job is."""
+        return self._progress
+
+    def result(self, timeout: float | None = None) -> BackfillJobResult:
+        """Wait for the job and return its result, or raise what ended it.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; None waits as long as the job takes. The job goes on when the time is
+            over: ``cancel()`` stops it.
+
+        Raises
+        ------
+        TimeoutError
+            The job has not ended in time.
+        """
+        if not self._ended.wait(timeout):
+            now = self._progress
+            raise TimeoutError(
+                f"Job {self.job_id} has not ended after {timeout:g} s; {now.rows_done:,} of "
+                f"{now.rows_total:,} rows are computed. It goes on; cancel() stops it."
+            )
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        if self._result is None:
+            raise RuntimeError(f"job {self.job_id} ended without a result")
+        return self._result
+
+    def cancel(self) -> None:
+        """Ask the job to stop; what is computed is kept, and ``result()`` raises."""
+        self._stop.ask(
+            JobCancelledError(
+                f"Job {self.job_id} was cancelled. What was computed is kept; a new backfill goes "
+                "on from there."
+            )
+        )
+
+    def _run(self, runner: str, progress: bool) -> None: 
+        try:
+            self._result = run_job(
+                self._job, runner=runner, progress=progress, stop=self._stop, listen=self._note
+            )
+        except BaseException as error:  # noqa: BLE001 - raised again by result()
+            self._error = error
+        finally:
+            self._ended.set()
+
+    def _note(self, progress: Progress) -> None:
+        self._progress = progress

@@ -1,0 +1,1 @@
+"""Decisions about jobs, without I/O: what to do, in which order, with how many workers."""

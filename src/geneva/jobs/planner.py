@@ -1,0 +1,293 @@
+"""Decide what a backfill has to do. Pure: a snapshot in, a plan out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from geneva.jobs.spec import BackfillSpec
+from geneva.storage.model import FragmentState, Origin, Part, RowRange, TableSnapshot, selection
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyTask:
+    """Compute the selected rows in one physical range of one fragment.
+
+    Attributes
+    ----------
+    task_id : int
+        Unique in its plan.
+    fragment_id : int
+        The fragment.
+    rows : RowRange
+        The physical range.
+    """
+
+    task_id: int
+    fragment_id: int
+    rows: RowRange
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentPlan:
+    """What is to be done in one fragment.
+
+    Attributes
+    ----------
+    fragment_id, physical_rows : int
+        The fragment and its rows including deleted ones.
+    fingerprint : str
+        What the new column file will be known by.
+    pending_rows : int
+        Rows to compute.
+    ranges : tuple of RowRange
+        Physical ranges that hold them.
+    where : str or None
+        Filter that selects them.
+    exclude : bytes or None
+        Rows not to compute although the filter selects them, packed.
+    kept : bytes or None
+        Rows whose old values count as computed, packed.
+    keep_old : bool
+        Whether values that the fragment holds stay for rows that are not computed now.
+    trust_old : bool
+        Whether values that are kept count as computed if they are not NULL.
+    complete : bool
+        Whether all live rows are computed when this is done.
+    parts : tuple of Part
+        Parts of an earlier job to take over.
+    """
+
+    fragment_id: int
+    physical_rows: int
+    fingerprint: str
+    pending_rows: int
+    ranges: tuple[RowRange, ...]
+    where: str | None
+    exclude: bytes | None
+    kept: bytes | None
+    keep_old: bool
+    trust_old: bool
+    complete: bool
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether one task computes the whole file, so that it can be written directly."""
+        return (
+            not self.keep_old
+            and not self.parts
+            and self.ranges == (RowRange(0, self.physical_rows),)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a backfill will do.
+
+    ``print(plan)`` shows it in words.
+
+    Attributes
+    ----------
+    table_name, column_name : str
+        What is computed.
+    version : int
+        Version of the table that is read.
+    where : str or None
+        The caller's filter.
+    fragments : tuple of FragmentPlan
+        What is to be done, in order of fragments.
+    tasks : tuple of ApplyTask
+        The same as units of work.
+    skipped : dict of int to str
+        Fragments in which nothing is done, with the reason.
+    why : dict of str to int
+        Rows to compute, by reason.
+    total_fragments, total_rows : int
+        Size of the table, deleted rows not counted.
+    input_bytes : int
+        Upper bound of the bytes to read.
+    """
+
+    table_name: str
+    column_name: str
+    version: int
+    where: str | None
+    fragments: tuple[FragmentPlan, ...]
+    tasks: tuple[ApplyTask, ...]
+    skipped: dict[int, str]
+    why: dict[str, int]
+    total_fragments: int
+    total_rows: int
+    input_bytes: int
+    job_type: str = "backfill"
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self.fragments)
+
+    @property
+    def total_tasks(self) -> int:
+        """Number of tasks."""
+        return len(self.tasks)
+
+    @property
+    def total_rows_pending(self) -> int:
+        """Rows to compute."""
+        return sum(fragment.pending_rows for fragment in self.fragments)
+
+    @property
+    def skipped_fragments(self) -> int:
+        """Fragments in which nothing is done."""
+        return len(self.skipped)
+
+    @property
+    def skipped_rows(self) -> int:
+        """Rows that are not computed now."""
+        return self.total_rows - self.total_rows_pending
+
+    @property
+    def udf_mismatch(self) -> bool:
+        """Whether rows are computed again because the function or its inputs changed."""
+        return _WHY[Origin.STALE] in self.why
+
+    def __str__(self) -> str:
+        head = f"Backfill of {self.table_name}.{self.column_name} at version {self.version}"
+        if self.where:
+            head += f" where {self.where}"
+        lines = [
+            head,
+            f"  rows to compute   {self.total_rows_pending:,} of {self.total_rows:,}",
+            f"  fragments         {len(self.fragments):,} of {self.total_fragments:,}"
+            f" in {self.total_tasks:,} tasks",
+        ]
+        lines += [f"  because           {rows:,} rows {why}" for why, rows in self.why.items()]
+        taken = sum(len(fragment.parts) for fragment in self.fragments)
+        if taken:
+            lines.append(f"  taken over        {taken:,} parts of an earlier job")
+        reasons: dict[str, int] = {}
+        for reason in self.skipped.values():
+            reasons[reason] = reasons.get(reason, 0) + 1
+        lines += [f"  skipped           {n:,} fragments: {why}" for why, n in reasons.items()]
+        return "\n".join(lines)
+
+
+_WHY = {
+    Origin.MISSING: "were never computed",
+    Origin.PARTIAL: "were not computed in earlier calls",
+    Origin.STALE: "were computed by another version of the function or from other inputs",
+    Origin.UNKNOWN: "are NULL",
+    Origin.FRESH: "are computed",
+}
+
+
+def plan_backfill(spec: BackfillSpec, snapshot: TableSnapshot) -> Plan:
+    """Plan what is missing or stale, and nothing else.
+
+    Parameters
+    ----------
+    spec
+        What was asked.
+    snapshot
+        What the table holds.
+    """
+    fragments: list[FragmentPlan] = []
+    skipped: dict[int, str] = {}
+    why: dict[str, int] = {}
+    passed_over = 0
+    for state in snapshot.fragments:
+        reason = _nothing_to_do(state, spec)
+        if reason is None and passed_over < spec.skip_frags:
+            passed_over += 1
+            reason = "passed over by skip_frags"
+        if reason is None and spec.num_frags is not None and len(fragments) >= spec.num_frags:
+            reason = "beyond num_frags"
+        if reason is not None:
+            skipped[state.fragment_id] = reason
+            continue
+        fragments.append(_fragment_plan(state, spec))
+        cause = "are computed again (force)" if spec.force else _WHY[state.origin]
+        why[cause] = why.get(cause, 0) + state.pending_rows
+    return Plan(
+        table_name=snapshot.location.name,
+        column_name=spec.column,
+        version=snapshot.version,
+        where=spec.where,
+        fragments=tuple(fragments),
+        tasks=_tasks(fragments, spec.task_size),
+        skipped=skipped,
+        why=why,
+        total_fragments=len(snapshot.fragments),
+        total_rows=sum(state.live_rows for state in snapshot.fragments),
+        input_bytes=sum(
+            state.input_bytes for state in snapshot.fragments if state.fragment_id not in skipped
+        ),
+    )
+
+
+def _nothing_to_do(state: FragmentState, spec: BackfillSpec) -> str | None:
+    """Say why a fragment needs nothing; None if it does.
+
+    A fragment whose last rows lie in parts has no pending rows, but its file is still to be written.
+    """
+    if state.live_rows == 0:
+        return "all rows are deleted"
+    if state.pending_rows or state.parts:
+        return None
+    if state.origin is Origin.FRESH or spec.where is None:
+        return "computed already"
+    return "no rows match the filter"
+
+
+def _fragment_plan(state: FragmentState, spec: BackfillSpec) -> FragmentPlan:
+    everything = spec.where is None
+    unknown = state.origin is Origin.UNKNOWN and not spec.force
+    partial = state.origin is Origin.PARTIAL and not spec.force
+    keep_old = state.origin is not Origin.MISSING and (not everything or unknown or partial)
+    return FragmentPlan(
+        fragment_id=state.fragment_id,
+        physical_rows=state.physical_rows,
+        fingerprint=state.fingerprint,
+        pending_rows=state.pending_rows,
+        ranges=_remaining(state) if state.pending_rows else (),
+        where=selection(spec.column, state.origin, spec.where, force=spec.force),
+        exclude=None if spec.force else state.covered,
+        kept=state.covered,
+        keep_old=keep_old,
+        trust_old=state.origin is Origin.UNKNOWN,
+        complete=everything or state.origin is Origin.FRESH,
+        parts=state.parts,
+    )
+
+
+def _remaining(state: FragmentState) -> tuple[RowRange, ...]:
+    """Return the physical ranges that no dense part accounts for."""
+    ranges = []
+    position = 0
+    for part in sorted((p for p in state.parts if p.dense), key=lambda p: p.rows.start):
+        if part.rows.start > position:
+            ranges.append(RowRange(position, part.rows.start))
+        position = max(position, part.rows.stop)
+    if position < state.physical_rows:
+        ranges.append(RowRange(position, state.physical_rows))
+    return tuple(ranges)
+
+
+def _tasks(fragments: list[FragmentPlan], task_size: int | None) -> tuple[ApplyTask, ...]:
+    ranges = [
+        (fragment.fragment_id, piece)
+        for fragment in fragments
+        for whole in fragment.ranges
+        for piece in _split(whole, task_size)
+    ]
+    return tuple(
+        ApplyTask(task_id=task_id, fragment_id=fragment_id, rows=rows)
+        for task_id, (fragment_id, rows) in enumerate(ranges)
+    )
+
+
+def _split(rows: RowRange, size: int | None) -> list[RowRange]:
+    if size is None:
+        return [rows]
+    starts = range(rows.start, rows.stop, size)
+    return [RowRange(start, min(start + size, rows.stop)) for start in starts]

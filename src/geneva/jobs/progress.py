@@ -1,0 +1,71 @@
+"""How far a job is, as data that any display can show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A job at one moment.
+
+    Attributes
+    ----------
+    job_id, table_name, column_name : str
+        The job.
+    stage : str
+        What it is doing now, in a few words.
+    rows_done, rows_total : int
+        Rows computed so far and rows to compute.
+    rows_committed : int
+        Rows that readers of the table can see.
+    fragments_done, fragments_total : int
+        Fragments whose column file is written, and fragments to write.
+    workers, workers_starting, workers_granted : int
+        Workers at work, on their way, and at most.
+    elapsed_s : float
+        Seconds since the job began.
+    rows_per_s : float
+        Recent speed.
+    stage_s : dict of str to float
+        Seconds spent per stage, summed over workers: read, udf, checkpoint, write, commit.
+    finished : bool
+        Whether the job has ended.
+    """
+
+    job_id: str
+    table_name: str
+    column_name: str
+    stage: str = "planning"
+    rows_done: int = 0
+    rows_total: int = 0
+    rows_committed: int = 0
+    fragments_done: int = 0
+    fragments_total: int = 0
+    workers: int = 0
+    workers_starting: int = 0
+    workers_granted: int = 0
+    elapsed_s: float = 0.0
+    rows_per_s: float = 0.0
+    stage_s: dict[str, float] = field(default_factory=dict)
+    finished: bool = False
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds that the remaining rows will take at the recent speed; None if unknown."""
+        if self.rows_per_s <= 0 or not self.rows_total:
+            return None
+        return max(0, self.rows_total - self.rows_done) / self.rows_per_s
+
+    @property
+    def slowest_stage(self) -> str | None:
+        """The stage that most of the workers' time went into; None before anything was measured.
+
+        Examples
+        --------
+        >>> Progress("j", "t", "c", stage_s={"read": 0.2, "udf": 3.1}).slowest_stage
+        'udf'
+        """
+        if not any(self.stage_s.values()):
+            return None
+        return max(self.stage_s, key=lambda stage: self.stage_s[stage])

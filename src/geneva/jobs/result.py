@@ -1,0 +1,75 @@
+"""What a job returns when it is done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+
+@attrs.frozen
+class UdfResult:
+    """What was done for one column.
+
+    Attributes
+    ----------
+    udf_name, udf_version : str
+        The function.
+    rows_processed : int
+        Rows computed by this job.
+    rows_skipped : int
+        Rows that were to be computed and were not.
+    input_columns : list of str
+        Columns that the function read.
+    """
+
+    udf_name: str
+    udf_version: str
+    rows_processed: int = 0
+    rows_skipped: int = 0
+    input_columns: list[str] = attrs.field(factory=list)
+
+
+@attrs.frozen
+class JobResult:
+    """How a job ended.
+
+    Attributes
+    ----------
+    job_id : str
+        The job.
+    status : str
+        "DONE"; every other end raises.
+    table_name : str
+        The table.
+    launched_at, completed_at : datetime
+        When it began and ended, in UTC.
+    """
+
+    job_id: str
+    status: str
+    table_name: str
+    launched_at: datetime
+    completed_at: datetime
+
+
+@attrs.frozen
+class BackfillJobResult(JobResult):
+    """How a backfill ended.
+
+    Attributes
+    ----------
+    columns : dict of str to UdfResult
+        What was done, by column.
+    version : int
+        Version of the table that holds the values.
+    concurrency : int
+        Workers that were allowed at once.
+    metrics : dict of str to float
+        What was counted and measured.
+    """
+
+    columns: dict[str, UdfResult] = attrs.field(factory=dict)
+    version: int = 0
+    concurrency: int = 0
+    metrics: dict[str, float] = attrs.field(factory=dict)

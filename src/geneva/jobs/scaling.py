@@ -1,0 +1,80 @@
+"""Decide how many workers a job deserves: a process must save more time than it costs.
+
+Starting a process costs a few tenths of a second of one core. A job that is done before that
+needs one worker; a job of hours deserves all that it may have, at once. Until the first rows are
+measured, the least that reading and calling Python can cost is assumed; from then on, what was
+measured counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# The least that rows and bytes cost, whatever the function does.
+_SECONDS_PER_ROW = 1e-6
+_SECONDS_PER_BYTE = 1 / 200e6
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What is left to do and how fast it goes.
+
+    Attributes
+    ----------
+    rows_left : int
+        Rows not computed yet.
+    input_bytes : int
+        Upper bound of all the job's input.
+    rows_done : int
+        Rows computed so far.
+    busy_s : float
+        Seconds that workers have been computing, summed over workers.
+    rows_in_flight : int
+        Rows that are being computed and not reported yet; at least one batch per busy worker.
+    """
+
+    rows_left: int
+    input_bytes: int
+    rows_done: int = 0
+    busy_s: float = 0.0
+    rows_in_flight: int = 0
+
+
+def seconds_left(load: Workload) -> float:
+    """Estimate how long one worker would still need.
+
+    Examples
+    --------
+    >>> seconds_left(Workload(rows_left=1_000, input_bytes=0, rows_done=100, busy_s=2.0))
+    20.0
+    """
+    if load.rows_done:
+        return load.rows_left * load.busy_s / load.rows_done
+    floor = load.rows_left * _SECONDS_PER_ROW + load.input_bytes * _SECONDS_PER_BYTE
+    if load.rows_in_flight == 0:
+        return floor
+    # Nothing was reported yet, so a row takes at least this long.
+    return max(floor, load.rows_left * load.busy_s / load.rows_in_flight)
+
+
+def workers_wanted(load: Workload, startup_s: float, most: int) -> int:
+    """Return how many workers to have, from 1 to ``most``.
+
+    Parameters
+    ----------
+    load
+        What is left to do.
+    startup_s
+        Seconds until a new worker computes its first row, ``setup()`` included.
+    most
+        Granted concurrency.
+
+    Examples
+    --------
+    >>> workers_wanted(Workload(rows_left=100_000, input_bytes=0), startup_s=0.4, most=8)
+    1
+    >>> workers_wanted(Workload(rows_left=10**9, input_bytes=0), startup_s=0.4, most=8)
+    8
+    """
+    worth = int(seconds_left(load) / max(startup_s, 1e-3))
+    return max(1, min(most, worth))

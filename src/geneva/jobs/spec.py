@@ -1,0 +1,182 @@
+"""What a caller asks of a backfill: validated, complete and picklable."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from geneva.errors import InvalidArgumentError
+from geneva.resources.request import Request
+from geneva.storage.model import ComputedColumn
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillSpec:
+    """A validated request to compute a column.
+
+    Attributes
+    ----------
+    column : str
+        Name of the computed column.
+    where : str or None
+        Filter that restricts which rows are computed.
+    force : bool
+        Compute rows again that are computed already.
+    concurrency : int
+        Most appliers at work at once.
+    intra_applier_concurrency : int
+        Threads per applier.
+    batch_size : int or None
+        Rows per batch; None adapts it.
+    checkpoint_size : int or None
+        Rows after which a part is written at the latest; None decides by time alone.
+    min_checkpoint_size : int
+        Fewest rows of a part that is written because of time.
+    task_size : int or None
+        Rows per task; None plans whole fragments.
+    num_frags : int or None
+        Most fragments to compute in this call.
+    skip_frags : int
+        Fragments to pass over first.
+    commit_granularity : int or None
+        Fragments per commit; None commits once, at the end.
+    timeout_s : float or None
+        Seconds until the job is stopped.
+    request : Request
+        Resources of one applier.
+    """
+
+    column: str
+    where: str | None
+    force: bool
+    concurrency: int
+    intra_applier_concurrency: int
+    batch_size: int | None
+    checkpoint_size: int | None
+    min_checkpoint_size: int
+    task_size: int | None
+    num_frags: int | None
+    skip_frags: int
+    commit_granularity: int | None
+    timeout_s: float | None
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillArguments:
+    """The keyword arguments of ``backfill()`` as they were given; None where they were not."""
+
+    where: str | None = None
+    force: bool = False
+    concurrency: int = 8
+    intra_applier_concurrency: int = 1
+    num_cpus: float | None = None
+    num_gpus: float | None = None
+    memory: int | None = None
+    batch_size: int | None = None
+    checkpoint_size: int | None = None
+    min_checkpoint_size: int | None = None
+    max_checkpoint_size: int | None = None
+    task_size: int | None = None
+    num_frags: int | None = None
+    skip_frags: int = 0
+    commit_granularity: int | None = 64
+    timeout: timedelta | float | None = None
+
+
+def check_arguments(arguments: BackfillArguments) -> None:
+    """Refuse values that cannot be used, before anything else happens.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Which argument, what was expected and what was found.
+    """
+    for name in ("concurrency", "intra_applier_concurrency"):
+        _positive(name, getattr(arguments, name))
+    for name in (
+        "memory",
+        "batch_size",
+        "checkpoint_size",
+        "min_checkpoint_size",
+        "max_checkpoint_size",
+        "task_size",
+        "num_frags",
+        "commit_granularity",
+    ):
+        value = getattr(arguments, name)
+        if value is not None:
+            _positive(name, value)
+    if type(arguments.skip_frags) is not int or arguments.skip_frags < 0:
+        _refuse("skip_frags", arguments.skip_frags, "a whole number of at least 0")
+    for name in ("num_cpus", "num_gpus"):
+        value = getattr(arguments, name)
+        if value is not None and not (_is_number(value) and value >= 0):
+            _refuse(name, value, "a number of at least 0")
+    low, high = arguments.min_checkpoint_size, arguments.max_checkpoint_size
+    if low is not None and high is not None and low > high:
+        _refuse("min_checkpoint_size", low, f"at most max_checkpoint_size ({high})")
+    where = arguments.where
+    if where is not None and (not isinstance(where, str) or not where.strip()):
+        _refuse("where", where, 'SQL such as "id > 10", or None')
+    timeout = arguments.timeout
+    if timeout is not None and not isinstance(timeout, timedelta) and not _is_number(timeout):
+        _refuse("timeout", timeout, "seconds, a timedelta or None")
+    if timeout is not None and _seconds(timeout) <= 0:  # type: ignore[operator]
+        _refuse("timeout", timeout, "more than 0 seconds")
+
+
+def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> BackfillSpec:
+    """Complete the call's arguments with what the function asks for.
+
+    What is given in the call wins over what the function says.
+    """
+    options: dict[str, Any] = column.options
+
+    def chosen(name: str) -> Any:
+        value = getattr(arguments, name)
+        return options.get(name) if value is None else value
+
+    largest_part = [
+        size for size in (chosen("checkpoint_size"), chosen("max_checkpoint_size")) if size
+    ]
+    return BackfillSpec(
+        column=column.name,
+        where=arguments.where,
+        force=arguments.force,
+        concurrency=arguments.concurrency,
+        intra_applier_concurrency=arguments.intra_applier_concurrency,
+        batch_size=chosen("batch_size"),
+        checkpoint_size=min(largest_part, default=None),
+        min_checkpoint_size=chosen("min_checkpoint_size") or 1,
+        task_size=chosen("task_size"),
+        num_frags=arguments.num_frags,
+        skip_frags=arguments.skip_frags,
+        commit_granularity=arguments.commit_granularity,
+        timeout_s=_seconds(arguments.timeout),
+        request=Request(
+            # Threads of one applier run at the same time, each with the function's CPUs.
+            num_cpus=chosen("num_cpus") * arguments.intra_applier_concurrency,
+            num_gpus=chosen("num_gpus"),
+            memory_bytes=chosen("memory") or 0,
+        ),
+    )
+
+
+def _seconds(timeout: timedelta | float | None) -> float | None:
+    return timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _positive(name: str, value: object) -> None:
+    if type(value) is not int or value < 1:
+        _refuse(name, value, "a whole number of at least 1")
+
+
+def _refuse(name: str, value: object, expected: str) -> None:
+    raise InvalidArgumentError(f"{name}={value!r}; expected {expected}.")

@@ -1,0 +1,255 @@
+"""The applier: reads rows of one task, calls the function, and makes what it returns durable.
+
+The same object runs in this thread, in a pool process and elsewhere. It sends events through a
+callable and takes its orders from a :class:`TaskControl` that another thread may change.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from geneva.errors import UDFError
+from geneva.jobs.messages import (
+    Event,
+    JobContext,
+    RowsApplied,
+    StageTimes,
+    TaskApplied,
+    TaskFailed,
+    TaskStarted,
+)
+from geneva.jobs.planner import ApplyTask, FragmentPlan
+from geneva.pipeline.batching import BatchSizer
+from geneva.pipeline.control import TaskControl
+from geneva.pipeline.failure import FailedPlace, call_error, setup_error
+from geneva.pipeline.output import TaskOutput
+from geneva.storage.dataset import Dataset, open_dataset
+from geneva.storage.definitions import load_function
+from geneva.storage.files import TableFiles
+from geneva.storage.model import RowRange, unpack_rows
+from geneva.storage.reader import read_rows, row_id_at
+from geneva.transformer.binding import BoundFunction, CallFailed, bind
+
+_REPORT_S = 0.05
+
+Batch = tuple[np.ndarray, pa.RecordBatch]
+Emit = Callable[[Event], None]
+
+
+class Applier:
+    """Computes tasks of one job with one copy of the function.
+
+    Parameters
+    ----------
+    context
+        The job.
+    worker
+        Id of the worker that this applier runs in.
+    """
+
+    def __init__(self, context: JobContext, worker: int) -> None:
+        self._context = context
+        self._worker = worker
+        self._files = TableFiles(context.location)
+        self._dataset: Dataset | None = None
+        self._bound: BoundFunction | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._sizer = BatchSizer(context.batch_size)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The table at the version of the job, opened once."""
+        if self._dataset is None:
+            self._dataset = open_dataset(self._context.location, self._context.version)
+        return self._dataset
+
+    def run(
+        self, task: ApplyTask, fragment: FragmentPlan, control: TaskControl, emit: Emit
+    ) -> None:
+        """Compute one task and report how it ended; never raises what the function raises.
+
+        Parameters
+        ----------
+        task, fragment
+            What to compute, and the fragment's plan.
+        control
+            Where others ask this task to stop or to give rows away.
+        emit
+            Takes the events.
+        """
+        output: TaskOutput | None = None
+        try:
+            setup_s = self._set_up()
+            emit(TaskStarted(self._worker, task.task_id, setup_s))
+            output = TaskOutput(self._context, self.dataset, task, fragment, self._worker, emit)
+            reporter = _Reporter(self._worker, task, emit)
+            self._compute(task, fragment, control, output, reporter)
+            done = RowRange(task.rows.start, control.end())
+            file = output.finish(done, whole=fragment.whole and done == task.rows)
+            reporter.flush(done.stop)
+            emit(TaskApplied(self._worker, task.task_id, done, file))
+        except Exception as error:  # noqa: BLE001 - the user's function ran in here
+            if output is not None:
+                output.keep()
+            emit(TaskFailed(self._worker, task.task_id, error))
+
+    def close(self) -> None:
+        """Release the threads."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _set_up(self) -> float:
+        if self._bound is not None:
+            return 0.0
+        started = time.perf_counter()
+        function = load_function(self._files, self._context.column.payload)
+        self._bound = bind(function, list(self._context.column.input_columns))
+        try:
+            self._bound.set_up()
+        except (Exception, SystemExit) as cause:  # noqa: BLE001 - user code
+            self._bound = None
+            raise setup_error(self._context, cause) from cause
+        if self._context.threads > 1:
+            self._pool = ThreadPoolExecutor(self._context.threads, "geneva-applier")
+        return time.perf_counter() - started
+
+    def _compute(
+        self,
+        task: ApplyTask,
+        fragment: FragmentPlan,
+        control: TaskControl,
+        output: TaskOutput,
+        reporter: _Reporter,
+    ) -> None:
+        for (offsets, batch), values, seconds in self._computed(task, fragment, control, reporter):
+            if isinstance(values, CallFailed):
+                output.append(offsets[: len(values.computed)], values.computed)
+                raise self._failure(values, fragment, offsets, batch.num_rows)
+            self._sizer.record(batch.num_rows, seconds, values.nbytes)
+            output.append(offsets, values)
+            reporter.checkpoint_s = output.seconds
+            reporter.add(len(offsets), int(offsets[-1]) + 1)
+
+    def _failure(
+        self, failed: CallFailed, fragment: FragmentPlan, offsets: np.ndarray, rows: int
+    ) -> UDFError:
+        offset = int(offsets[failed.row or 0])
+        place = FailedPlace(fragment.fragment_id, offset, rows, row_id=None)
+        if failed.row is not None:
+            row_id = row_id_at(self.dataset, fragment.fragment_id, offset)
+            place = replace(place, row_id=row_id, rows=1)
+        return call_error(self._context, failed, place)
+
+    def _computed(
+        self,
+        task: ApplyTask,
+        fragment: FragmentPlan,
+        control: TaskControl,
+        reporter: _Reporter,
+    ) -> Iterator[tuple[Batch, pa.Array | CallFailed, float]]:
+        """Yield batches with what the function returned for them, in order of rows."""
+        assert self._bound is not None  # noqa: S101 - _set_up() came first
+        compute = self._bound.compute
+        in_flight: deque[tuple[Batch, Future[tuple[Any, float]] | None]] = deque()
+        for batch in self._batches(task, fragment, reporter):
+            if not control.claim(int(batch[0][-1]) + 1):
+                batch = control.clip(batch)
+                if batch is None:
+                    break
+            if self._pool is None:
+                yield batch, *_timed(compute, batch[1], reporter)
+                continue
+            in_flight.append((batch, self._pool.submit(_timed, compute, batch[1], reporter)))
+            if len(in_flight) >= 2 * self._context.threads:
+                first, future = in_flight.popleft()
+                yield first, *future.result()
+        while in_flight:
+            first, future = in_flight.popleft()
+            yield first, *future.result()
+
+    def _batches(
+        self, task: ApplyTask, fragment: FragmentPlan, reporter: _Reporter
+    ) -> Iterator[Batch]:
+        """Yield batches of the size that suits the function."""
+        exclude = (
+            None
+            if fragment.exclude is None
+            else unpack_rows(fragment.exclude, fragment.physical_rows)
+        )
+        reader = read_rows(
+            self.dataset,
+            task.fragment_id,
+            task.rows,
+            list(self._context.column.input_columns),
+            where=fragment.where,
+            batch_size=self._sizer.fixed,
+        )
+        while True:
+            started = time.perf_counter()
+            window = next(reader, None)
+            reporter.read_s += time.perf_counter() - started
+            if window is None:
+                return
+            offsets, batch = window
+            if exclude is not None:
+                wanted = ~exclude[offsets]
+                offsets, batch = offsets[wanted], batch.filter(pa.array(wanted))
+            position = 0
+            while position < len(offsets):
+                size = self._sizer.rows
+                yield offsets[position : position + size], batch.slice(position, size)
+                position += size
+
+
+class _Reporter:
+    """Collects what a task did and reports it a few times per second."""
+
+    def __init__(self, worker: int, task: ApplyTask, emit: Emit) -> None:
+        self._worker = worker
+        self._task_id = task.task_id
+        self._emit = emit
+        self._rows = 0
+        self._reported_at = 0.0
+        self._checkpoint_reported_s = 0.0
+        self.checkpoint_s = 0.0
+        self.read_s = 0.0
+        self.udf_s = 0.0
+
+    def add(self, rows: int, position: int) -> None:
+        self._rows += rows
+        # The first batch is reported at once: it decides how many workers are started.
+        if time.perf_counter() - self._reported_at >= _REPORT_S:
+            self.flush(position)
+
+    def flush(self, position: int) -> None:
+        times = StageTimes(
+            read_s=self.read_s,
+            udf_s=self.udf_s,
+            checkpoint_s=self.checkpoint_s - self._checkpoint_reported_s,
+        )
+        self._emit(RowsApplied(self._worker, self._task_id, self._rows, position, times))
+        self._rows = 0
+        self.read_s = self.udf_s = 0.0
+        self._checkpoint_reported_s = self.checkpoint_s
+        self._reported_at = time.perf_counter()
+
+
+def _timed(
+    compute: Callable[[pa.RecordBatch], pa.Array], batch: pa.RecordBatch, reporter: _Reporter
+) -> tuple[pa.Array | CallFailed, float]:
+    started = time.perf_counter()
+    try:
+        values = compute(batch)
+    except CallFailed as failed:
+        values = failed
+    seconds = time.perf_counter() - started
+    reporter.udf_s += seconds
+    return values, seconds

@@ -1,0 +1,230 @@
+"""One backfill from its arguments to its result: look, plan, admit, drive, until nothing is left."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import partial
+
+from geneva.config import Settings
+from geneva.errors import CommitError, ResourcesUnavailableError
+from geneva.jobs.messages import JobContext, Outcome
+from geneva.jobs.planner import Plan, plan_backfill
+from geneva.jobs.progress import Progress
+from geneva.jobs.result import BackfillJobResult, UdfResult
+from geneva.jobs.spec import BackfillArguments, BackfillSpec, backfill_spec
+from geneva.jobs.state import JobState, Limits
+from geneva.pipeline.driver import Driver, Runner, StopSignal
+from geneva.pipeline.tracker import Tracker
+from geneva.resources.admission import Admission, admit
+from geneva.resources.request import Machine
+from geneva.storage.commit import CommitResult, commit_column_files
+from geneva.storage.dataset import Dataset, open_dataset
+from geneva.storage.files import TableFiles
+from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
+from geneva.storage.parts import remove_parts
+from geneva.storage.snapshot import take_snapshot
+
+# A round whose fragments were moved under it is planned again, but not for ever.
+_MOST_ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillJob:
+    """A backfill that can be run.
+
+    Attributes
+    ----------
+    job_id : str
+        Its id.
+    location, column : TableLocation, ComputedColumn
+        What to compute.
+    arguments : BackfillArguments
+        How, as the caller said it.
+    """
+
+    job_id: str
+    location: TableLocation
+    column: ComputedColumn
+    arguments: BackfillArguments
+
+
+def new_job_id() -> str:
+    """Return a new, unique id of a job."""
+    return uuid.uuid4().hex
+
+
+def plan(job: BackfillJob, dataset: Dataset) -> tuple[BackfillSpec, Plan]:
+    """Look at a table and plan a backfill; this is what both a dry run and a run execute."""
+    spec = backfill_spec(job.column, job.arguments)
+    snapshot = take_snapshot(
+        dataset, job.location, job.column, where=spec.where, force=spec.force
+    )
+    return spec, plan_backfill(spec, snapshot)
+
+
+def admitted(job: BackfillJob, spec: BackfillSpec, machine: Machine) -> Admission:
+    """Grant workers, or refuse before anything is written.
+
+    Raises
+    ------
+    ResourcesUnavailableError
+        Not even one applier could ever run here.
+    """
+    admission = admit(spec.request, spec.concurrency, machine)
+    if admission.granted == 0:
+        raise ResourcesUnavailableError(
+            f"Backfill of {job.location.name}.{job.column.name} cannot run: {admission.reason}. "
+            f"{admission.fix}"
+        )
+    return admission
+
+
+class BackfillRun:
+    """Runs a backfill to its end.
+
+    Parameters
+    ----------
+    job
+        What to do.
+    machine
+        What there is to do it with.
+    make_runner
+        Makes the runner for a granted concurrency.
+    settings
+        Settings of this process.
+    show
+        Called with the newest progress.
+    stop
+        Lets others end the job early.
+    """
+
+    def __init__(
+        self,
+        job: BackfillJob,
+        machine: Machine,
+        make_runner: Callable[[int], Runner],
+        settings: Settings,
+        show: Callable[[Progress], None],
+        stop: StopSignal,
+    ) -> None:
+        self._job = job
+        self._machine = machine
+        self._make_runner = make_runner
+        self._settings = settings
+        self._stop = stop
+        self._launched_at = datetime.now(timezone.utc)
+        self._started_s = time.monotonic()
+        progress = Progress(job.job_id, job.location.name, job.column.name)
+        self._tracker = Tracker(progress, show)
+        self._granted = 0
+
+    def run(self) -> BackfillJobResult:
+        """Look, plan and drive until nothing is left to do.
+
+        Raises
+        ------
+        UDFError, BackfillTimeoutError, JobCancelledError, FatalWorkerError, TableChangedError
+            The job ended early; what was computed is kept.
+        """
+        arguments = self._job.arguments
+        for _ in range(_MOST_ROUNDS):
+            dataset = open_dataset(self._job.location)
+            spec, planned = plan(replace(self._job, arguments=arguments), dataset)
+            self._granted = admitted(self._job, spec, self._machine).granted
+            if not planned.has_work:
+                return self._result(dataset.version)
+            outcome = self._drive(spec, planned, dataset)
+            self._remove_parts(planned)
+            if outcome.error is not None:
+                self._tracker.finish("stopped")
+                raise outcome.error
+            if not outcome.outdated:
+                return self._result(self._tracker.last_version or dataset.version)
+            # Only what was moved by others is left; it is not computed twice because of force.
+            limit = None if arguments.num_frags is None else len(outcome.outdated)
+            arguments = replace(arguments, force=False, skip_frags=0, num_frags=limit)
+        raise CommitError(
+            f"Other writers moved rows of {self._job.location.name} during all {_MOST_ROUNDS} "
+            f"attempts to compute {self._job.column.name}. Run it again when the table is quieter."
+        )
+
+    def _drive(self, spec: BackfillSpec, planned: Plan, dataset: Dataset) -> Outcome:
+        runner = self._make_runner(self._granted)
+        settings = self._settings
+        self._tracker.begin_round(planned, self._granted)
+        limits = Limits(
+            max_workers=self._granted,
+            commit_granularity=spec.commit_granularity,
+            max_worker_losses=settings.max_worker_losses,
+            stop_grace_s=settings.stop_grace_s,
+            worker_start_timeout_s=settings.worker_start_timeout_s,
+        )
+        # Workers take the job on once for all rounds by its id, so each round has its own.
+        context = JobContext(
+            job_id=f"{self._job.job_id}/{dataset.version}",
+            location=self._job.location,
+            version=dataset.version,
+            column=self._job.column,
+            batch_size=spec.batch_size,
+            checkpoint_size=spec.checkpoint_size,
+            min_checkpoint_size=spec.min_checkpoint_size,
+            checkpoint_interval_s=settings.checkpoint_interval_s,
+            threads=spec.intra_applier_concurrency,
+        )
+        driver = Driver(
+            JobState(planned, limits),
+            runner,
+            commit=partial(self._commit, dataset, settings.commit_max_retries),
+            tracker=self._tracker,
+            stop=self._stop,
+            deadline_s=None if spec.timeout_s is None else self._started_s + spec.timeout_s,
+        )
+        return driver.run(context)
+
+    def _commit(
+        self, source: Dataset, max_retries: int, files: tuple[ColumnFile, ...]
+    ) -> CommitResult:
+        return commit_column_files(
+            source,
+            self._job.location,
+            self._job.column,
+            files,
+            commit_id=f"{self._job.job_id}-{uuid.uuid4().hex[:8]}",
+            max_retries=max_retries,
+        )
+
+    def _remove_parts(self, planned: Plan) -> None:
+        """Remove the parts of fragments whose column file is committed."""
+        committed = self._tracker.committed_fragments
+        done = {f.fragment_id: f.fingerprint for f in planned.fragments}
+        remove_parts(
+            TableFiles(self._job.location),
+            self._job.column.field_id,
+            {i: fingerprint for i, fingerprint in done.items() if i in committed},
+        )
+
+    def _result(self, version: int) -> BackfillJobResult:
+        self._tracker.finish("done")
+        progress, column = self._tracker.progress, self._job.column
+        return BackfillJobResult(
+            job_id=self._job.job_id,
+            status="DONE",
+            table_name=self._job.location.name,
+            launched_at=self._launched_at,
+            completed_at=datetime.now(timezone.utc),
+            columns={
+                column.name: UdfResult(
+                    udf_name=column.udf_name,
+                    udf_version=column.udf_version,
+                    rows_processed=progress.rows_done,
+                    input_columns=list(column.input_columns),
+                )
+            },
+            version=version,
+            concurrency=self._granted,
+            metrics=self._tracker.metrics(),
+        )

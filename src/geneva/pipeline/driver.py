@@ -1,0 +1,172 @@
+"""The driver: executes what the state machine decides. It decides nothing itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from geneva.errors import BackfillTimeoutError
+from geneva.jobs.messages import (
+    Apply,
+    Command,
+    Commit,
+    CommitFailed,
+    Committed,
+    Event,
+    Finish,
+    JobContext,
+    KillWorker,
+    Outcome,
+    SplitTask,
+    StartWorkers,
+    StopRequested,
+    StopTask,
+    Tick,
+    WriteFragment,
+)
+from geneva.jobs.state import JobState
+from geneva.pipeline.tracker import Tracker
+from geneva.storage.commit import CommitResult
+from geneva.storage.model import ColumnFile
+
+_TICK_S = 0.05
+
+
+class Runner(Protocol):
+    """Where workers run: this thread, local processes, a cluster."""
+
+    def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
+        """Take a job on; return the workers that are ready and how many more are starting."""
+
+    def start_workers(self, count: int) -> None:
+        """Start more workers."""
+
+    def send(self, command: Apply | SplitTask | WriteFragment | StopTask) -> None:
+        """Give a command to the worker that it names."""
+
+    def kill(self, worker: int) -> None:
+        """End a worker at once."""
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        """Return what happened, waiting at most this long for something to happen."""
+
+    def end(self) -> None:
+        """Release the workers."""
+
+
+class StopSignal:
+    """Lets another thread ask a run to end early."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+
+    def ask(self, error: BaseException) -> None:
+        """Ask for an early end; the first error wins and is what the caller will see."""
+        with self._lock:
+            self._error = self._error or error
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error to end with, None while nobody asked."""
+        return self._error
+
+
+class Driver:
+    """Runs one plan to its end.
+
+    Parameters
+    ----------
+    state
+        The run's state machine.
+    runner
+        Where the workers are.
+    commit
+        Commits column files.
+    tracker
+        Is told everything that happens.
+    stop
+        Asks for an early end.
+    deadline_s
+        When to end with a timeout, on ``time.monotonic``; None for never.
+    """
+
+    def __init__(
+        self,
+        state: JobState,
+        runner: Runner,
+        commit: Callable[[tuple[ColumnFile, ...]], CommitResult],
+        tracker: Tracker,
+        stop: StopSignal,
+        deadline_s: float | None,
+    ) -> None:
+        self._state = state
+        self._runner = runner
+        self._commit = commit
+        self._tracker = tracker
+        self._stop = stop
+        self._deadline_s = deadline_s
+        self._events: deque[Event] = deque()
+        self._outcome: Outcome | None = None
+        self._stop_passed_on = False
+
+    def run(self, context: JobContext) -> Outcome:
+        """Drive the run until the state machine says that it is finished."""
+        ready, starting = self._runner.begin(context)
+        try:
+            self._execute(self._state.begin(ready, starting, time.monotonic()))
+            while self._outcome is None:
+                try:
+                    self._step()
+                except KeyboardInterrupt as interrupt:
+                    self._stop.ask(interrupt)
+        finally:
+            self._runner.end()
+        return self._outcome
+
+    def _step(self) -> None:
+        if not self._events:
+            self._events.extend(self._runner.poll(_TICK_S) or [Tick()])
+        self._check_stop()
+        event = self._events.popleft()
+        self._tracker.record(event)
+        self._execute(self._state.handle(event, time.monotonic()))
+        self._tracker.update(self._state)
+
+    def _check_stop(self) -> None:
+        if self._deadline_s is not None and time.monotonic() > self._deadline_s:
+            self._stop.ask(BackfillTimeoutError(self._tracker.timeout_message()))
+        if self._stop.error is not None and not self._stop_passed_on:
+            self._stop_passed_on = True
+            self._events.appendleft(StopRequested(self._stop.error))
+
+    def _execute(self, commands: list[Command]) -> None:
+        for command in commands:
+            match command:
+                case StartWorkers():
+                    self._runner.start_workers(command.count)
+                case KillWorker():
+                    self._runner.kill(command.worker)
+                case Commit():
+                    self._events.append(self._committed(command.files))
+                case Finish():
+                    self._outcome = command.outcome
+                case _:
+                    self._runner.send(command)
+
+    def _committed(self, files: tuple[ColumnFile, ...]) -> Event:
+        started = time.perf_counter()
+        try:
+            result = self._commit(files)
+        except Exception as error:  # noqa: BLE001 - becomes the job's error
+            return CommitFailed(error)
+        return Committed(
+            version=result.version,
+            files=result.committed,
+            outdated=result.outdated,
+            seconds=time.perf_counter() - started,
+            retries=result.retries,
+        )

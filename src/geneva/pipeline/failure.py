@@ -1,0 +1,143 @@
+"""Failures of the user's function: what the user reads, and how it travels between processes."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from dataclasses import dataclass
+
+import cloudpickle
+
+from geneva.errors import GenevaError, UDFError, WrongReturnTypeError, with_details
+from geneva.jobs.messages import JobContext
+from geneva.transformer.binding import CallFailed, ReturnMismatch
+from geneva.transformer.values import RowMismatch
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPlace:
+    """Where a call failed: one row, or a batch that begins at ``offset``."""
+
+    fragment_id: int
+    offset: int
+    rows: int
+    row_id: int | None
+
+
+class WorkerTraceback(Exception):  # noqa: N818 - a text that is shown as a cause
+    """The traceback of an exception as it was in a worker process."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"in a worker process:\n{self.text}"
+
+
+def call_error(context: JobContext, failed: CallFailed, place: FailedPlace) -> UDFError:
+    """Build the error for a call of the function that failed."""
+    column = context.column
+    target = f"{context.location.name}.{column.name}"
+    position = f"fragment {place.fragment_id}, offset {place.offset}"
+    if place.row_id is None:
+        where = f"a batch of {place.rows} rows ({position} onwards)"
+    else:
+        where = f"row {place.row_id} ({position})"
+    mismatch = isinstance(failed.cause, (RowMismatch, ReturnMismatch))
+    what = "returned a wrong value for" if mismatch else "failed on"
+    message = (
+        f"{column.udf_name} {what} {where} of {target}: {_in_words(failed.cause)}\n"
+        f"  inputs: {failed.inputs}\n"
+        "  The rows computed before are kept. Fix the function and attach it with "
+        "alter_columns(), or leave the row out with where=, and run the backfill again."
+    )
+    error = (WrongReturnTypeError if mismatch else UDFError)(message)
+    with_details(
+        error,
+        udf_name=column.udf_name,
+        row_id=place.row_id,
+        fragment_id=place.fragment_id,
+        row_offset=place.offset,
+        inputs=failed.inputs,
+        user_traceback="" if mismatch else _user_traceback(failed.cause),
+    )
+    if not mismatch:
+        error.__cause__ = failed.cause
+    return error
+
+
+def setup_error(context: JobContext, cause: BaseException) -> UDFError:
+    """Build the error for a ``setup()`` that failed."""
+    name = context.column.udf_name
+    error = UDFError(f"setup() of {name} failed in a worker: {_in_words(cause)}")
+    with_details(error, udf_name=name, user_traceback=_user_traceback(cause))
+    return error
+
+
+@dataclass(frozen=True, slots=True)
+class PackedError:
+    """An error with its cause in a form that crosses process borders.
+
+    Exceptions do not pickle their causes or tracebacks, and the user's exception may not pickle at
+    all; its text always travels.
+    """
+
+    payload: bytes
+    cause: bytes | None
+    text: str
+
+
+def pack_error(error: BaseException) -> PackedError:
+    """Pack an error in the process where it was raised."""
+    cause = error.__cause__
+    text = getattr(error, "user_traceback", "")
+    if not isinstance(error, GenevaError):
+        text = "".join(traceback.format_exception(error))
+    return PackedError(
+        payload=_pickled(error) or _pickled(GenevaError(str(error))) or b"",
+        cause=None if cause is None else _pickled(cause),
+        text=text,
+    )
+
+
+def unpack_error(packed: PackedError) -> Exception:
+    """Return the error as it was, with the user's exception and the worker's traceback as causes."""
+    error: Exception = pickle.loads(packed.payload)
+    remote = WorkerTraceback(packed.text) if packed.text else None
+    if packed.cause is None:
+        error.__cause__ = remote
+        return error
+    try:
+        cause = pickle.loads(packed.cause)
+    except Exception:  # noqa: BLE001 - the user's class may refuse; its traceback is kept
+        cause = None
+    if isinstance(cause, BaseException):
+        cause.__cause__ = remote
+        error.__cause__ = cause
+    else:
+        error.__cause__ = remote
+    return error
+
+
+def _pickled(error: BaseException) -> bytes | None:
+    try:
+        data: bytes = cloudpickle.dumps(error)
+        pickle.loads(data)
+    except Exception:  # noqa: BLE001 - a user's exception may hold anything
+        return None
+    return data
+
+
+def _in_words(cause: BaseException) -> str:
+    if isinstance(cause, (RowMismatch, ReturnMismatch)):
+        return str(cause)
+    return "".join(traceback.format_exception_only(type(cause), cause)).strip()
+
+
+def _user_traceback(cause: BaseException) -> str:
+    """Format an exception from the user's own frames on, without Geneva's that called them."""
+    trace = cause.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("geneva."):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(cause), cause, trace))

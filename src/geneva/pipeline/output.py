@@ -1,0 +1,161 @@
+"""Where a task's values go: straight into the final column file, or into parts.
+
+Values are held in memory until the task ends, a checkpoint is due, or they become many. A task
+that computes a whole fragment within one checkpoint interval writes the final file and nothing
+else. One that takes longer writes a part per interval, so that little work is ever at risk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+
+from geneva.jobs.messages import Event, JobContext, PartWritten
+from geneva.jobs.planner import ApplyTask, FragmentPlan
+from geneva.pipeline.provenance import file_metadata
+from geneva.storage.column_file import ColumnFileWriter, file_name
+from geneva.storage.dataset import Dataset
+from geneva.storage.files import TableFiles
+from geneva.storage.model import ColumnFile, RowRange
+from geneva.storage.parts import part_folder, write_part
+
+_MOST_BUFFERED_BYTES = 32 << 20
+
+
+class TaskOutput:
+    """Takes the values of one task and makes them durable.
+
+    Parameters
+    ----------
+    context, dataset
+        The job, and its table at the job's version.
+    task, fragment
+        The task and its fragment's plan.
+    worker
+        Id of the worker.
+    emit
+        Takes the events.
+    """
+
+    def __init__(
+        self,
+        context: JobContext,
+        dataset: Dataset,
+        task: ApplyTask,
+        fragment: FragmentPlan,
+        worker: int,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._context = context
+        self._dataset = dataset
+        self._task = task
+        self._fragment = fragment
+        self._worker = worker
+        self._emit = emit
+        self._offsets: list[np.ndarray] = []
+        self._values: list[pa.Array] = []
+        self._bytes = 0
+        self._rows = 0
+        self._direct: ColumnFileWriter | None = None
+        self._part_start = task.rows.start
+        self._position = task.rows.start
+        self._opened_at = time.perf_counter()
+        self.seconds = 0.0
+
+    def append(self, offsets: np.ndarray, values: pa.Array) -> None:
+        """Take the values of a batch, in order of rows."""
+        if not len(offsets):
+            return
+        started = time.perf_counter()
+        self._position = int(offsets[-1]) + 1
+        self._rows += len(offsets)
+        if self._direct is not None:
+            self._direct.append(offsets, values)
+        else:
+            self._offsets.append(offsets)
+            self._values.append(values)
+            self._bytes += values.nbytes
+        if self._checkpoint_due(started):
+            self._write_part(self._position)
+        elif self._bytes > _MOST_BUFFERED_BYTES and self._direct is None:
+            if self._fits_one_interval(started):
+                self._open_direct()
+            else:
+                self._write_part(self._position)
+        self.seconds += time.perf_counter() - started
+
+    def finish(self, done: RowRange, *, whole: bool) -> ColumnFile | None:
+        """End the task; return the column file if the task was a whole fragment in one piece."""
+        untouched = self._part_start == self._task.rows.start
+        if not (whole and untouched):
+            self._write_part(done.stop)
+            return None
+        if self._direct is None:
+            self._open_direct()
+        assert self._direct is not None  # noqa: S101 - opened above
+        rows = self._fragment.physical_rows
+        covered = None if self._fragment.complete else self._direct.covered_rows(rows)
+        metadata = file_metadata(self._context)
+        return self._direct.close(self._fragment.fragment_id, rows, metadata, covered)
+
+    def keep(self) -> None:
+        """Make what was taken so far durable, after a failure."""
+        self._write_part(self._position)
+
+    def _checkpoint_due(self, now_s: float) -> bool:
+        largest = self._context.checkpoint_size
+        if largest is not None and self._rows >= largest:
+            return True
+        waited = now_s - self._opened_at >= self._context.checkpoint_interval_s
+        return waited and self._rows >= self._context.min_checkpoint_size
+
+    def _fits_one_interval(self, now_s: float) -> bool:
+        """Guess from the pace so far whether the whole fragment is done before a checkpoint."""
+        if not self._fragment.whole or self._context.column.is_blob:
+            return False
+        if self._part_start > self._task.rows.start or self._context.checkpoint_size is not None:
+            return False
+        share = (self._position - self._task.rows.start) / len(self._task.rows)
+        return (now_s - self._opened_at) / share < self._context.checkpoint_interval_s / 2
+
+    def _open_direct(self) -> None:
+        column = self._context.column
+        self._direct = ColumnFileWriter(
+            self._dataset,
+            self._context.location,
+            (column.name, column.data_type, column.is_blob),
+            file_name(self._fragment.fingerprint, complete=self._fragment.complete),
+        )
+        for offsets, values in zip(self._offsets, self._values, strict=True):
+            self._direct.append(offsets, values)
+        self._clear()
+
+    def _write_part(self, stop: int) -> None:
+        if self._direct is not None:
+            offsets, values = self._direct.take_back()
+            self._direct = None
+            self._offsets, self._values = [offsets], [values]
+        if self._offsets:
+            part = write_part(
+                TableFiles(self._context.location),
+                part_folder(self._context.column.field_id, self._fragment.fingerprint),
+                (
+                    self._fragment.fragment_id,
+                    RowRange(self._part_start, stop),
+                    self._fragment.where is None and self._fragment.exclude is None,
+                ),
+                self._offsets,
+                self._values,
+                self._context.column.data_type,
+            )
+            self._emit(PartWritten(self._worker, self._task.task_id, part))
+        self._part_start = stop
+        self._rows = 0
+        self._opened_at = time.perf_counter()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._offsets, self._values, self._bytes = [], [], 0

@@ -1,0 +1,154 @@
+"""The tracker: turns events into how far a job is, and tells whoever shows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from geneva.jobs.messages import (
+    Committed,
+    Event,
+    FragmentWritten,
+    RowsApplied,
+    StageTimes,
+    StopRequested,
+    TaskApplied,
+    TaskFailed,
+    WorkerLost,
+)
+from geneva.jobs.planner import Plan
+from geneva.jobs.progress import Progress
+from geneva.jobs.state import JobState
+
+_SPEED_WINDOW_S = 10.0
+
+
+class Tracker:
+    """Knows how far one job is.
+
+    Parameters
+    ----------
+    progress
+        The job at its beginning.
+    show
+        Called with the newest progress whenever something changed.
+    """
+
+    def __init__(self, progress: Progress, show: Callable[[Progress], None]) -> None:
+        self.progress = progress
+        self.worker_losses = 0
+        self.commit_retries = 0
+        self.last_version: int | None = None
+        self._show = show
+        self._started_s = time.monotonic()
+        self._stage_s = dict.fromkeys(("read", "udf", "checkpoint", "write", "commit"), 0.0)
+        self._fragment_rows: dict[int, int] = {}
+        self._samples: list[tuple[float, int]] = []
+        self._rows_before = 0
+        self._fragments_done = 0
+        self._rows_committed = 0
+        self.committed_fragments: set[int] = set()
+
+    def begin_round(self, plan: Plan, granted: int) -> None:
+        """Take in a plan; a later one adds what has to be done again."""
+        self._rows_before = self.progress.rows_done
+        self._fragment_rows = {f.fragment_id: f.pending_rows for f in plan.fragments}
+        self._set(
+            stage="starting workers",
+            rows_total=self._rows_before + plan.total_rows_pending,
+            fragments_total=self._fragments_done + len(plan.fragments),
+            workers_granted=granted,
+        )
+
+    def record(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case RowsApplied():
+                self._add_times(event.times)
+                self._set(stage="computing")
+            case TaskApplied():
+                self._fragments_done += event.file is not None
+            case FragmentWritten():
+                self._add_times(event.times)
+                self._fragments_done += 1
+                self._set(stage="writing")
+            case Committed():
+                self._stage_s["commit"] += event.seconds
+                self.commit_retries += event.retries
+                self.last_version = event.version or self.last_version
+                ids = [file.fragment_id for file in event.files]
+                self._rows_committed += sum(self._fragment_rows[i] for i in ids)
+                self.committed_fragments.update(ids)
+                self._fragments_done -= len(event.outdated)
+                self._set(stage="committing")
+            case WorkerLost():
+                self.worker_losses += 1
+            case TaskFailed() | StopRequested():
+                self._set(stage="stopping")
+            case _:
+                pass
+
+    def update(self, state: JobState) -> None:
+        """Take over what the run's state knows, and show it."""
+        rows = self._rows_before + state.rows_done
+        self._set(
+            rows_done=min(rows, self.progress.rows_total),
+            rows_committed=self._rows_committed,
+            fragments_done=self._fragments_done,
+            workers=len(state.workers),
+            workers_starting=state.workers_starting,
+            elapsed_s=time.monotonic() - self._started_s,
+            rows_per_s=self._speed(rows),
+            stage_s=dict(self._stage_s),
+        )
+        self._show(self.progress)
+
+    def finish(self, stage: str) -> None:
+        """Show the end of the job."""
+        self._set(stage=stage, finished=True, elapsed_s=time.monotonic() - self._started_s)
+        self._show(self.progress)
+
+    def metrics(self) -> dict[str, float]:
+        """Return what was counted and measured, under the names that job records use."""
+        now, stage_ms = self.progress, {k: 1000 * s for k, s in self._stage_s.items()}
+        return {
+            "rows_checkpointed": now.rows_done,
+            "rows_committed": now.rows_committed,
+            "fragments": now.fragments_done,
+            "read_io_time_ms": stage_ms["read"],
+            "udf_processing_time": stage_ms["udf"],
+            "batch_checkpointing_time": stage_ms["checkpoint"],
+            "writer_write_time": stage_ms["write"],
+            "commit_time_ms": stage_ms["commit"],
+            "commit_conflict_retries": self.commit_retries,
+            "worker_losses": self.worker_losses,
+        }
+
+    def timeout_message(self) -> str:
+        """Say how far the job was when its time was over."""
+        now = self.progress
+        return (
+            f"Backfill of {now.table_name}.{now.column_name} reached its timeout after "
+            f"{time.monotonic() - self._started_s:.1f} s with {now.rows_done:,} of "
+            f"{now.rows_total:,} rows computed (now {now.stage}). What is computed is kept; run it "
+            "again to go on, with a longer timeout= or more concurrency."
+        )
+
+    def _add_times(self, times: StageTimes) -> None:
+        self._stage_s["read"] += times.read_s
+        self._stage_s["udf"] += times.udf_s
+        self._stage_s["checkpoint"] += times.checkpoint_s
+        self._stage_s["write"] += times.write_s
+
+    def _speed(self, rows: int) -> float:
+        now = time.monotonic()
+        if not self._samples or now - self._samples[-1][0] > 0.2:
+            self._samples.append((now, rows))
+        while len(self._samples) > 2 and now - self._samples[0][0] > _SPEED_WINDOW_S:
+            self._samples.pop(0)
+        since_s, rows_then = self._samples[0]
+        return (rows - rows_then) / (now - since_s) if now > since_s else 0.0
+
+    def _set(self, **changes: object) -> None:
+        self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,93 @@
+"""A worker: hosts the applier and the writer of one job at a time, wherever it runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from geneva.jobs.messages import (
+    Apply,
+    Event,
+    JobContext,
+    SplitTask,
+    StopTask,
+    TaskFailed,
+    TaskSplit,
+    WriteFragment,
+)
+from geneva.pipeline.applier import Applier
+from geneva.pipeline.control import TaskControl
+from geneva.pipeline.writer import Writer
+
+
+class Worker:
+    """Executes a driver's commands.
+
+    ``execute`` runs in the thread that computes; ``interrupt`` may be called from another one
+    meanwhile.
+
+    Parameters
+    ----------
+    worker : int
+        Id of this worker.
+    emit : callable
+        Takes the events.
+    """
+
+    def __init__(self, worker: int, emit: Callable[[Event], None]) -> None:
+        self._worker = worker
+        self._emit = emit
+        self._applier: Applier | None = None
+        self._context: JobContext | None = None
+        self._lock = threading.Lock()
+        self._running: tuple[int, TaskControl] | None = None
+        self._stop_asked = False
+
+    def begin_job(self, context: JobContext) -> None:
+        """Take a job on; the function is loaded with its first task."""
+        self.end_job()
+        self._context = context
+        self._applier = Applier(context, self._worker)
+        self._stop_asked = False
+
+    def end_job(self) -> None:
+        """Let go of the function and everything it holds."""
+        if self._applier is not None:
+            self._applier.close()
+        self._applier = self._context = None
+
+    def execute(self, command: Apply | WriteFragment) -> None:
+        """Compute a task or write a fragment, and report."""
+        assert self._applier is not None  # noqa: S101 - a job was begun before
+        assert self._context is not None  # noqa: S101
+        if isinstance(command, Apply):
+            control = TaskControl(command.task.rows)
+            with self._lock:
+                self._running = (command.task.task_id, control)
+                if self._stop_asked:
+                    control.stop()
+            try:
+                self._applier.run(command.task, command.fragment, control, self._emit)
+            finally:
+                with self._lock:
+                    self._running = None
+            return
+        try:
+            writer = Writer(self._context, self._applier.dataset, self._worker)
+            writer.run(command.fragment, command.parts, self._emit)
+        except Exception as error:  # noqa: BLE001 - reported to the driver, which ends the job
+            self._emit(TaskFailed(self._worker, None, error))
+
+    def interrupt(self, command: SplitTask | StopTask) -> None:
+        """Change the task that is running."""
+        with self._lock:
+            running = self._running
+            if isinstance(command, StopTask):
+                self._stop_asked = True
+                if running is not None:
+                    running[1].stop()
+                return
+        at = None
+        if running is not None and running[0] == command.task_id:
+            at = running[1].split()
+        self._emit(TaskSplit(self._worker, command.task_id, at))

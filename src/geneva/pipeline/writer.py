@@ -1,0 +1,115 @@
+"""The writer: makes one column file out of a fragment's parts and the values it keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from geneva.jobs.messages import Event, FragmentWritten, JobContext, StageTimes
+from geneva.jobs.planner import FragmentPlan
+from geneva.pipeline.provenance import file_metadata
+from geneva.storage.column_file import ColumnFileWriter, file_name
+from geneva.storage.dataset import Dataset
+from geneva.storage.files import TableFiles
+from geneva.storage.model import Part, pack_rows, unpack_rows
+from geneva.storage.parts import read_part
+from geneva.storage.reader import read_column
+
+_WINDOW_ROWS = 8192
+
+
+class Writer:
+    """Writes column files of one job.
+
+    Parameters
+    ----------
+    context, dataset
+        The job, and its table at the job's version.
+    worker
+        Id of the worker that this writer runs in.
+    """
+
+    def __init__(self, context: JobContext, dataset: Dataset, worker: int) -> None:
+        self._context = context
+        self._dataset = dataset
+        self._worker = worker
+
+    def run(
+        self, fragment: FragmentPlan, parts: tuple[Part, ...], emit: Callable[[Event], None]
+    ) -> None:
+        """Write a fragment's file and report it."""
+        started = time.perf_counter()
+        column = self._context.column
+        computed = _Computed(TableFiles(self._context.location), parts, column.data_type)
+        writer = ColumnFileWriter(
+            self._dataset,
+            self._context.location,
+            (column.name, column.data_type, column.is_blob),
+            file_name(fragment.fingerprint, complete=fragment.complete),
+        )
+        covered = unpack_rows(fragment.kept, fragment.physical_rows)
+        covered[computed.offsets] = True
+        if fragment.keep_old:
+            for offsets, values, known in self._merged(fragment, computed):
+                writer.append(offsets, values)
+                if fragment.trust_old:
+                    covered[offsets[known]] = True
+        else:
+            for offsets, values in computed.windows(fragment.physical_rows):
+                writer.append(offsets, values)
+        file = writer.close(
+            fragment.fragment_id,
+            fragment.physical_rows,
+            file_metadata(self._context),
+            None if fragment.complete else pack_rows(covered),
+        )
+        seconds = time.perf_counter() - started
+        emit(FragmentWritten(self._worker, file, StageTimes(write_s=seconds)))
+
+    def _merged(
+        self, fragment: FragmentPlan, computed: _Computed
+    ) -> Iterator[tuple[np.ndarray, pa.Array, np.ndarray]]:
+        """Yield windows of old values with the computed ones over them, and which are not NULL."""
+        start = 0
+        old_values = read_column(
+            self._dataset, fragment.fragment_id, self._context.column, _WINDOW_ROWS
+        )
+        for old in old_values:
+            stop = start + len(old)
+            offsets, values = computed.between(start, stop)
+            choose = np.arange(len(old))
+            choose[offsets - start] = len(old) + np.arange(len(offsets))
+            both = pa.concat_arrays([old, values]).take(pa.array(choose))
+            rows = np.arange(start, stop, dtype=np.uint32)
+            yield rows, both, both.is_valid().to_numpy(zero_copy_only=False)
+            start = stop
+
+
+class _Computed:
+    """The rows of several parts as one sequence, ordered by offset, without doubles."""
+
+    def __init__(self, files: TableFiles, parts: tuple[Part, ...], data_type: pa.DataType) -> None:
+        tables = [read_part(files, part) for part in parts]
+        empty = pa.table({"offset": pa.array([], pa.uint32()), "value": pa.array([], data_type)})
+        table = pa.concat_tables([empty, *tables])
+        self.offsets: np.ndarray = table["offset"].to_numpy()
+        self._values: pa.ChunkedArray = table["value"]
+        if len(self.offsets) > 1 and not (np.diff(self.offsets.astype(np.int64)) > 0).all():
+            # Parts of a filtered job interleave, and two jobs may have computed the same row.
+            self.offsets, order = np.unique(self.offsets, return_index=True)
+            self._values = self._values.take(pa.array(order))
+
+    def between(self, start: int, stop: int) -> tuple[np.ndarray, pa.Array]:
+        """Return offsets and values within a range of offsets."""
+        first, last = np.searchsorted(self.offsets, [start, stop])
+        values = self._values.slice(first, last - first)
+        chunks = values.chunks or [pa.array([], values.type)]
+        return self.offsets[first:last], pa.concat_arrays(chunks)
+
+    def windows(self, physical_rows: int) -> Iterator[tuple[np.ndarray, pa.Array]]:
+        """Yield all rows in windows of bounded size."""
+        for start in range(0, physical_rows, _WINDOW_ROWS):
+            yield self.between(start, min(start + _WINDOW_ROWS, physical_rows))

@@ -1,0 +1,87 @@
+"""Choose the display that suits where the program runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Protocol
+
+from geneva.jobs.progress import Progress
+from geneva.progress.wording import line, summary
+
+
+class Display(Protocol):
+    """Shows progress."""
+
+    def show(self, progress: Progress) -> None:
+        """Show the newest progress; called often."""
+
+    def close(self) -> None:
+        """Leave the screen in order, also after an error."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def show(self, progress: Progress) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Lines:
+    """Prints a line every few seconds, and one at the end.
+
+    Parameters
+    ----------
+    interval_s
+        Seconds between two lines.
+    """
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._last_s = time.monotonic()
+
+    def show(self, progress: Progress) -> None:
+        """Print a line if it is time for one."""
+        if progress.finished:
+            self._print(summary(progress))
+        elif time.monotonic() - self._last_s >= self._interval_s:
+            self._print(line(progress))
+
+    def close(self) -> None:
+        """Do nothing; every line is complete."""
+
+    def _print(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the display
+        self._last_s = time.monotonic()
+
+
+def choose_display(*, wanted: bool, interval_s: float) -> Display:
+    """Return bars for people, lines for logs, nothing if not wanted.
+
+    Parameters
+    ----------
+    wanted
+        The caller's ``progress=``.
+    interval_s
+        Seconds between two lines.
+    """
+    if not wanted:
+        return Silent()
+    if _in_notebook():
+        from geneva.progress.notebook import NotebookBars
+
+        return NotebookBars()
+    if sys.stderr.isatty():
+        from geneva.progress.bars import TerminalBars
+
+        return TerminalBars()
+    return Lines(interval_s)
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")

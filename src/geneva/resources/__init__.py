@@ -1,0 +1,1 @@
+"""The logical resource model: what appliers ask for and what there is."""

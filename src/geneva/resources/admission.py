@@ -1,0 +1,67 @@
+"""Decide how many appliers may run, or say why not even one can."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from geneva.resources.request import Machine, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The answer to a request for appliers.
+
+    Attributes
+    ----------
+    granted : int
+        How many appliers may run at once; 0 means that none ever could.
+    reason : str
+        Which limit decided, in words; empty when everything asked for was granted.
+    fix : str
+        What to change when nothing was granted.
+    """
+
+    granted: int
+    reason: str = ""
+    fix: str = ""
+
+
+def admit(request: Request, concurrency: int, machine: Machine) -> Admission:
+    """Grant as many of ``concurrency`` appliers as the machine holds at once.
+
+    Examples
+    --------
+    >>> two_cores = Machine(num_cpus=2, num_gpus=0, memory_bytes=8 << 30)
+    >>> admit(Request(num_cpus=1), 8, two_cores)
+    Admission(granted=2, reason='2 CPUs at 1 per applier', fix='')
+    >>> admit(Request(num_gpus=1), 8, two_cores).fix
+    'Lower num_gpus to 0, as an argument of backfill() for this job or of the UDF for all.'
+    """
+    limits = [
+        ("CPU", "num_cpus", request.num_cpus, machine.num_cpus),
+        ("GPU", "num_gpus", request.num_gpus, machine.num_gpus),
+        ("GiB of memory", "memory", request.memory_bytes / 2**30, machine.memory_bytes / 2**30),
+    ]
+    granted, reason = concurrency, ""
+    for unit, parameter, asked, offered in limits:
+        if asked <= 0:
+            continue
+        fits = math.floor(offered / asked + 1e-9)
+        if fits == 0:
+            most = f"{int(machine.memory_bytes)} bytes" if parameter == "memory" else f"{offered:g}"
+            return Admission(
+                granted=0,
+                reason=f"an applier needs {_amount(asked, unit)}; this machine has {offered:.4g}",
+                fix=f"Lower {parameter} to {most}, as an argument of backfill() for this job "
+                "or of the UDF for all.",
+            )
+        if fits < granted:
+            granted = fits
+            reason = f"{_amount(offered, unit)} at {asked:.4g} per applier"
+    return Admission(granted=granted, reason=reason)
+
+
+def _amount(number: float, unit: str) -> str:
+    plural = "s" if unit.isupper() and number != 1 else ""
+    return f"{number:.4g} {unit}{plural}"

@@ -1,0 +1,1 @@
+"""Where workers run: in this thread, or in processes of this machine."""

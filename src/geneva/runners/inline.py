@@ -1,0 +1,58 @@
+"""Runs everything in the calling thread: for breakpoints, tests and the smallest jobs."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from geneva.jobs.messages import (
+    Apply,
+    Event,
+    JobContext,
+    SplitTask,
+    StopTask,
+    WriteFragment,
+)
+from geneva.pipeline.worker import Worker
+
+_WORKER = 0
+
+
+class InlineRunner:
+    """One worker that computes while the driver waits for events."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self._work: deque[Apply | WriteFragment] = deque()
+        self._worker = Worker(_WORKER, self._events.append)
+
+    def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
+        """Take a job on; the one worker is ready."""
+        self._worker.begin_job(context)
+        return (_WORKER,), 0
+
+    def start_workers(self, count: int) -> None:
+        """Refuse: there is never more than one."""
+        raise RuntimeError(f"the inline runner has one worker; asked for {count} more")
+
+    def send(self, command: Apply | SplitTask | WriteFragment | StopTask) -> None:
+        """Queue work; it is done by the next ``poll``."""
+        if isinstance(command, (Apply, WriteFragment)):
+            self._work.append(command)
+        else:
+            self._worker.interrupt(command)
+
+    def kill(self, worker: int) -> None:
+        """Do nothing: while the driver runs, the worker does not."""
+
+    def poll(self, timeout_s: float) -> list[Event]:  # noqa: ARG002 - nothing to wait for
+        """Do the queued work and return what happened."""
+        if self._work and not self._events:
+            self._worker.execute(self._work.popleft())
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def end(self) -> None:
+        """Let go of the function."""
+        self._work.clear()
+        self._worker.end_job()

@@ -1,0 +1,92 @@
+"""The program of a worker process.
+
+Two threads: the main one computes, the other listens, so that a task can be split or stopped while
+the function runs. The process ends itself when the caller's process is gone: the listening thread
+sees the end of the connection, and the kernel sends a signal when the other end of standard input
+closes, which works even while the function holds the interpreter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import queue
+import signal
+import sys
+import threading
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any
+
+from geneva.jobs.messages import (
+    Apply,
+    Event,
+    JobContext,
+    SplitTask,
+    StopTask,
+    TaskFailed,
+    WorkerReady,
+    WriteFragment,
+)
+from geneva.pipeline.failure import pack_error
+from geneva.pipeline.worker import Worker
+
+
+def main(worker: int, connection_fd: int) -> None:
+    """Serve one caller until it lets go of this process."""
+    _end_with_caller()
+    connection = Connection(connection_fd)
+    sending = threading.Lock()
+    job_id: str | None = None
+
+    def emit(event: Event) -> None:
+        if isinstance(event, TaskFailed):
+            event = replace(event, error=pack_error(event.error))
+        try:
+            with sending:
+                connection.send((job_id, event))
+        except (BrokenPipeError, ConnectionResetError):
+            os._exit(0)  # The caller is gone.
+
+    host = Worker(worker, emit)
+    work: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    emit(WorkerReady(worker, startup_s=0.0))
+    listener = threading.Thread(target=_listen, args=(connection, host, work), daemon=True)
+    listener.start()
+    while True:
+        command = work.get()
+        if isinstance(command, JobContext):
+            job_id = command.job_id
+            host.begin_job(command)
+        elif command is None:
+            host.end_job()
+        else:
+            host.execute(command)
+
+
+def _listen(connection: Connection, host: Worker, work: queue.SimpleQueue[Any]) -> None:
+    """Pass commands on: work to the computing thread, everything else at once."""
+    while True:
+        try:
+            command = connection.recv()
+        except (EOFError, OSError):
+            os._exit(0)
+        if isinstance(command, (SplitTask, StopTask)):
+            host.interrupt(command)
+        elif command is None or isinstance(command, (JobContext, Apply, WriteFragment)):
+            work.put(command)
+
+
+def _end_with_caller() -> None:
+    # Ctrl-C is the caller's to handle; it tells the workers what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    flags = getattr(os, "O_ASYNC", None)
+    if flags is None:
+        return
+    # SIGIO's default action ends the process. Nothing is ever written to this pipe.
+    with contextlib.suppress(OSError):
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        fcntl.fcntl(sys.stdin.fileno(), fcntl.F_SETOWN, os.getpid())
+        current = fcntl.fcntl(sys.stdin.fileno(), fcntl.F_GETFL)
+        fcntl.fcntl(sys.stdin.fileno(), fcntl.F_SETFL, current | flags)

@@ -1,0 +1,209 @@
+"""Column files: the values of one computed column for all physical rows of one fragment.
+
+A file holds a value, or NULL, for every physical row, deleted ones included, so that it stays
+valid when rows are deleted while it is being written. It describes itself twice: its name carries
+the fingerprint of what computed it and whether it is complete, so that planning reads the manifest
+and no files; its schema metadata says who computed it, when, and which rows.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from lance.blob import blob_field
+from lance.file import LanceFileReader, LanceFileSession
+from lance.fragment import DataFile
+
+from geneva.storage.dataset import Dataset
+from geneva.storage.blob_encoder import BlobEncoder
+from geneva.storage.model import ColumnFile, TableLocation, pack_rows, unpack_rows
+
+COVERAGE_KEY = "geneva.coverage"
+_PREFIX = "gv"
+
+
+@dataclass(frozen=True, slots=True)
+class FileTag:
+    """What the name of a column file says about it."""
+
+    fingerprint: str
+    complete: bool
+
+
+def file_name(fingerprint: str, *, complete: bool) -> str:
+    """Return a new, unique name for a column file."""
+    return f"{_PREFIX}-{fingerprint}-{'c' if complete else 'p'}-{uuid.uuid4().hex}.lance"
+
+
+def file_tag(path: str) -> FileTag | None:
+    """Read a column file's name; None for files that Geneva did not write.
+
+    Examples
+    --------
+    >>> file_tag(file_name("0f3a", complete=True))
+    FileTag(fingerprint='0f3a', complete=True)
+    >>> file_tag("1000101.lance") is None
+    True
+    """
+    pieces = path.split("-")
+    if len(pieces) != 4 or pieces[0] != _PREFIX:
+        return None
+    return FileTag(fingerprint=pieces[1], complete=pieces[2] == "c")
+
+
+def storage_field(name: str, data_type: pa.DataType, metadata: dict[str, str], blob: bool) -> Any:
+    """Return the field under which a computed column is declared in the table."""
+    if not blob:
+        return pa.field(name, data_type, metadata=metadata)
+    kept = {k: v for k, v in metadata.items() if k != "lance-encoding:blob"}
+    field = blob_field(name)
+    return field.with_metadata({**(field.metadata or {}), **kept})
+
+
+class ColumnFileWriter:
+    """Writes one column file, batch by batch in order of physical offsets.
+
+    Parameters
+    ----------
+    dataset
+        The table at the version that workers read.
+    location
+        The table.
+    column : tuple of (str, pa.DataType, bool)
+        Name, type of the values, and whether they are stored as blobs.
+    name
+        File name from :func:`file_name`.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        location: TableLocation,
+        column: tuple[str, pa.DataType, bool],
+        name: str,
+    ) -> None:
+        self.name = name
+        self._dataset = dataset
+        self._session = LanceFileSession(f"{location.uri}/data", storage_options=location.options)
+        column_name, self._type, self._blob = column
+        if self._blob:
+            self._encoder: Any = BlobEncoder(self._open, self._session, column_name, name)
+        else:
+            self._encoder = _PlainEncoder(self._open, pa.field(column_name, self._type))
+        self._next_offset = 0
+        self._covered: list[np.ndarray] = []
+
+    def _open(self, schema: pa.Schema) -> Any:
+        version = self._dataset.data_storage_version
+        return self._session.open_writer(self.name, schema=schema, version=version)
+
+    def append(self, offsets: np.ndarray, values: pa.Array) -> None:
+        """Append values at ascending physical offsets; skipped offsets become NULL."""
+        if not len(offsets):
+            return
+        self._covered.append(offsets)
+        stop = int(offsets[-1]) + 1
+        self._encoder.write(spread(values, offsets, self._next_offset, stop))
+        self._next_offset = stop
+
+    def rows_written(self) -> int:
+        """Return how many physical rows were written so far."""
+        return self._next_offset
+
+    def close(
+        self, fragment_id: int, physical_rows: int, metadata: dict[str, str], covered: bytes | None
+    ) -> ColumnFile:
+        """Finish the file.
+
+        Parameters
+        ----------
+        fragment_id, physical_rows
+            The fragment; the file gets exactly this many rows.
+        metadata
+            Who computed the values; becomes schema metadata of the file.
+        covered
+            Rows that are computed, packed; None when all are.
+        """
+        if self._next_offset < physical_rows:
+            self._encoder.write(pa.nulls(physical_rows - self._next_offset, self._type))
+            self._next_offset = physical_rows
+        if covered is not None:
+            metadata = {**metadata, COVERAGE_KEY: covered.hex()}
+        rows = self._encoder.close(metadata)
+        if rows != physical_rows:
+            # Lance does not check this at commit; a short file would be unreadable later.
+            raise RuntimeError(f"{self.name} has {rows} rows; the fragment has {physical_rows}")
+        file = DataFile.create(self._dataset, self.name)
+        return ColumnFile(
+            fragment_id=fragment_id,
+            path=self.name,
+            fields=tuple(file.fields),
+            column_indices=tuple(file.column_indices),
+            major=file.file_major_version,
+            minor=file.file_minor_version,
+            size_bytes=file.file_size_bytes,
+        )
+
+    def covered_rows(self, physical_rows: int) -> bytes:
+        """Return the appended offsets, packed."""
+        mask = np.zeros(physical_rows, bool)
+        for offsets in self._covered:
+            mask[offsets] = True
+        return pack_rows(mask)
+
+    def take_back(self) -> tuple[np.ndarray, pa.Array]:
+        """Close the unfinished file, remove it, and return what was appended.
+
+        A file that was begun for a whole fragment becomes a part when the fragment is split or
+        takes longer than expected. Not for blobs, which are never begun that way.
+        """
+        self._encoder.close({})
+        table = self._session.open_reader(self.name).read_all(batch_size=4096).to_table()
+        self._session.delete_file(self.name)
+        offsets = np.concatenate(self._covered)
+        return offsets, pa.concat_arrays(table.column(0).chunks).take(pa.array(offsets))
+
+
+def spread(values: pa.Array, offsets: np.ndarray, start: int, stop: int) -> pa.Array:
+    """Place values at physical offsets within ``[start, stop)``; NULL where there is none.
+
+    Examples
+    --------
+    >>> spread(pa.array([7, 9]), np.array([11, 13]), 10, 14).to_pylist()
+    [None, 7, None, 9]
+    """
+    if len(offsets) == stop - start:
+        return values
+    indices = np.full(stop - start, -1, np.int64)
+    indices[offsets - start] = np.arange(len(offsets))
+    return values.take(pa.array(indices, mask=indices < 0))
+
+
+class _PlainEncoder:
+    """Writes values as they are."""
+
+    def __init__(self, open_writer: Callable[[pa.Schema], Any], field: pa.Field) -> None:
+        self._schema = pa.schema([field])
+        self._writer = open_writer(self._schema)
+
+    def write(self, values: pa.Array) -> None:
+        self._writer.write_batch(pa.record_batch([values], schema=self._schema))
+
+    def close(self, metadata: dict[str, str]) -> int:
+        for key, value in metadata.items():
+            self._writer.add_schema_metadata(key, value)
+        return int(self._writer.close())
+
+
+def read_coverage(location: TableLocation, path: str, physical_rows: int) -> np.ndarray:
+    """Return the mask of rows that a partial column file says are computed."""
+    uri = f"{location.uri}/data/{path}"
+    reader = LanceFileReader(uri, storage_options=location.options)
+    metadata = reader.metadata().schema.metadata or {}
+    packed = metadata.get(COVERAGE_KEY.encode())
+    return unpack_rows(None if packed is None else bytes.fromhex(packed.decode()), physical_rows)

@@ -1,0 +1,222 @@
+"""Commit column files: one table version for many fragments, rebased over whatever came first.
+
+A column file is positional, so it stays right when rows are deleted or other columns change. What
+a concurrent writer can invalidate is a file's fragment (compacted, rewritten, dropped) or its
+inputs (replaced). Such files are handed back to be computed again; all others are committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import lance
+import tenacity
+from lance.commit import CommitConflictError
+from lance.fragment import DataFile
+
+from geneva.errors import CommitError, TableChangedError
+from geneva.storage.dataset import Dataset, file_positions, lance_field, leaf_ids, open_dataset
+from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
+from geneva.storage.quiet import quiet_commit
+from geneva.storage.snapshot import input_field_ids
+
+COMMIT_ID_KEY = "geneva.commit_id"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What a commit did.
+
+    Attributes
+    ----------
+    version : int or None
+        The committed version; None when no file could be committed.
+    committed : tuple of ColumnFile
+        Files that are in the table now.
+    outdated : dict of int to str
+        Fragments whose files could not be used any more, with the reason.
+    retries : int
+        How often a conflict made the commit start again.
+    """
+
+    version: int | None
+    committed: tuple[ColumnFile, ...] = ()
+    outdated: dict[int, str] = field(default_factory=dict)
+    retries: int = 0
+
+
+def commit_column_files(
+    source: Dataset,
+    location: TableLocation,
+    column: ComputedColumn,
+    column_files: Sequence[ColumnFile],
+    *,
+    commit_id: str,
+    max_retries: int,
+) -> CommitResult:
+    """Put column files into the table.
+
+    Parameters
+    ----------
+    source
+        The version that the values were computed from.
+    location, column
+        The table and the computed column.
+    column_files
+        At most one file per fragment.
+    commit_id
+        Unique name of this commit; calling again with the same name commits only once.
+    max_retries
+        How often to start again after a conflict.
+
+    Raises
+    ------
+    TableChangedError
+        The column was dropped or changed its type.
+    CommitError
+        The conflicts did not end.
+    """
+    attempt = _Attempt(source, location, column, tuple(column_files), commit_id)
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(_Conflict),
+        stop=tenacity.stop_after_attempt(max_retries + 1),
+        wait=tenacity.wait_random_exponential(multiplier=0.02, max=5),
+        reraise=True,
+    )
+    try:
+        version = retrying(attempt.run)
+    except _Conflict as conflict:
+        raise CommitError(
+            f"Committing {column.name!r} to {location.name!r} met a conflict {max_retries + 1} times; "
+            f"the last one: {conflict}. Pause the other writer or raise "
+            "GENEVA_COMMIT_MAX_RETRIES, and run the backfill again."
+        ) from None
+    return CommitResult(
+        version=version,
+        committed=() if version is None else attempt.files,
+        outdated=attempt.outdated,
+        retries=attempt.tries - 1,
+    )
+
+
+class _Conflict(Exception):
+    """Another writer came first; look again and retry."""
+
+
+class _Attempt:
+    """One commit and its retries."""
+
+    def __init__(
+        self,
+        source: Dataset,
+        location: TableLocation,
+        column: ComputedColumn,
+        files: tuple[ColumnFile, ...],
+        commit_id: str,
+    ) -> None:
+        self.files = files
+        self.outdated: dict[int, str] = {}
+        self.tries = 0
+        self._source = source
+        self._location = location
+        self._column = column
+        self._commit_id = commit_id
+        self._seen_version = source.version
+
+    def run(self) -> int | None:
+        self.tries += 1
+        latest = open_dataset(self._location)
+        done = self._committed_version(latest)
+        if done is not None:
+            return done
+        self._check_column(latest)
+        self._drop_outdated(latest)
+        if not self.files:
+            return None
+        transaction = lance.Transaction(
+            latest.version,
+            _replacement(self.files),
+            transaction_properties={COMMIT_ID_KEY: self._commit_id},
+        )
+        try:
+            with quiet_commit():
+                return int(lance.LanceDataset.commit(latest, transaction).version)
+        except CommitConflictError as error:
+            if error.retryable or "was removed by concurrent" in str(error):
+                raise _Conflict(str(error)) from None
+            raise TableChangedError(
+                f"Table {self._location.name!r} was overwritten or restored while "
+                f"{self._column.name!r} was being computed: {error}"
+            ) from None
+        except OSError as error:
+            if "not found in existing fragments" in str(error):
+                raise _Conflict(str(error)) from None
+            raise
+
+    def _committed_version(self, latest: Dataset) -> int | None:
+        """Find the version that an earlier try committed before it lost its answer."""
+        for version in range(self._seen_version + 1, latest.version + 1):
+            properties = _transaction_properties(latest, version)
+            if properties.get(COMMIT_ID_KEY) == self._commit_id:
+                return version
+        self._seen_version = latest.version
+        return None
+
+    def _check_column(self, latest: Dataset) -> None:
+        found = lance_field(latest, self._column.name)
+        ids = {i for file in self.files for i in file.fields}
+        present = {i for f in latest.lance_schema.fields() for i in leaf_ids(f)}
+        if not ids <= present:
+            happened = "dropped" if found is None else "given another type"
+            raise TableChangedError(
+                f"Column {self._column.name!r} of {self._location.name!r} was {happened} while it "
+                "was being computed. Nothing of it was committed."
+            )
+
+    def _drop_outdated(self, latest: Dataset) -> None:
+        inputs = input_field_ids(self._source, self._column)
+        outputs = {i for file in self.files for i in file.fields}
+        kept = []
+        for file in self.files:
+            now = latest.get_fragment(file.fragment_id)
+            before = self._source.get_fragment(file.fragment_id)
+            if now is None:
+                self.outdated[file.fragment_id] = "its rows were moved by a compaction or an update"
+            elif file_positions(now, inputs) != file_positions(before, inputs):
+                self.outdated[file.fragment_id] = "its input columns were replaced"
+            elif file_positions(now, outputs) != file_positions(before, outputs):
+                self.outdated[file.fragment_id] = "another job computed the same column"
+            else:
+                kept.append(file)
+        self.files = tuple(kept)
+
+
+def _replacement(files: tuple[ColumnFile, ...]) -> lance.LanceOperation.DataReplacement:
+    return lance.LanceOperation.DataReplacement(
+        [
+            lance.LanceOperation.DataReplacementGroup(
+                file.fragment_id,
+                DataFile(
+                    file.path,
+                    list(file.fields),
+                    list(file.column_indices),
+                    file.major,
+                    file.minor,
+                    file.size_bytes,
+                    None,
+                ),
+            )
+            for file in sorted(files, key=lambda f: f.fragment_id)
+        ]
+    )
+
+
+def _transaction_properties(dataset: Dataset, version: int) -> dict[str, str]:
+    try:
+        transaction = dataset.read_transaction(version)
+    except TypeError:
+        # pylance 14.0 cannot represent a compaction that remapped an index; it is not ours.
+        return {}
+    return dict(transaction.transaction_properties or {}) if transaction else {}
+

@@ -1,0 +1,137 @@
+"""Definitions of computed columns: stored with the table, so that any process can go on.
+
+The function is pickled by value into a content-addressed file of the table; the column's field
+metadata points to it and says everything that planning needs. Only running a function unpickles
+it: opening, listing, planning and reading a table never do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+
+import cloudpickle
+import pyarrow as pa
+
+from geneva.errors import NotComputedError, UnpicklableFunctionError
+from geneva.storage.column_file import storage_field
+from geneva.storage.dataset import Dataset, lance_field
+from geneva.storage.files import FUNCTIONS_FOLDER, TableFiles
+from geneva.storage.model import ComputedColumn
+from geneva.transformer.pickling import digest, pickle_by_value
+from geneva.transformer.udf import UDF
+
+_KEY = "virtual_column"
+_BACKEND = "opengeneva/1"
+_OPTIONS = (
+    "num_cpus",
+    "num_gpus",
+    "memory",
+    "batch_size",
+    "checkpoint_size",
+    "min_checkpoint_size",
+    "max_checkpoint_size",
+    "task_size",
+)
+
+
+def store_function(files: TableFiles, function: UDF) -> str:
+    """Store a function with its table and return its path there."""
+    payload = pickle_by_value(function)
+    path = f"{FUNCTIONS_FOLDER}/{digest(payload)}"
+    if not files.exists(path):
+        files.write(path, payload)
+    return path
+
+
+def load_function(files: TableFiles, path: str) -> UDF:
+    """Unpickle a stored function: runs code that whoever stored it chose."""
+    function = cloudpickle.loads(files.read(path))
+    if not isinstance(function, UDF):
+        raise UnpicklableFunctionError(f"{path} holds a {type(function).__name__}, not a UDF.")
+    return function
+
+
+def definition_metadata(function: UDF, inputs: list[str], payload: str) -> dict[str, str]:
+    """Return the field metadata that defines a computed column."""
+    options = {name: getattr(function, name) for name in _OPTIONS}
+    return {
+        _KEY: "true",
+        f"{_KEY}.udf_name": function.name,
+        f"{_KEY}.udf_version": function.version,
+        f"{_KEY}.udf": payload,
+        f"{_KEY}.udf_backend": _BACKEND,
+        f"{_KEY}.udf_inputs": json.dumps(inputs),
+        f"{_KEY}.udf_options": json.dumps(options),
+        f"{_KEY}.auto_backfill": "false",
+        f"{_KEY}.platform.system": platform.system(),
+        f"{_KEY}.platform.arch": platform.machine(),
+        f"{_KEY}.platform.python_version": platform.python_version(),
+    }
+
+
+def declared_field(name: str, function: UDF, inputs: list[str], payload: str) -> pa.Field:
+    """Return the field that declares a computed column in a table's schema."""
+    metadata = {**function.field_metadata, **definition_metadata(function, inputs, payload)}
+    return storage_field(name, function.data_type, metadata, function.is_blob)
+
+
+def is_computed(field: pa.Field) -> bool:
+    """Say whether a field's metadata define a computed column."""
+    return (field.metadata or {}).get(_KEY.encode()) == b"true"
+
+
+def computed_columns(dataset: Dataset) -> list[str]:
+    """Return the names of a table's computed columns."""
+    return [field.name for field in dataset.schema if is_computed(field)]
+
+
+def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
+    """Read the definition of a computed column from its field metadata.
+
+    Raises
+    ------
+    NotComputedError
+        No function computes the column, or one that this version cannot run.
+    """
+    field = dataset.schema.field(name)
+    metadata = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+    if metadata.get(_KEY) != "true":
+        computed = computed_columns(dataset)
+        raise NotComputedError(
+            f"Column {name!r} is an ordinary column. Attach a function to it first: "
+            f"add_columns({{'{name}_computed': my_udf}}) adds a computed column, "
+            f"alter_columns({{'path': '{name}', 'udf': my_udf}}) makes this one computed. "
+            f"Computed columns here: {', '.join(computed) or 'none'}."
+        )
+    if metadata.get(f"{_KEY}.udf_backend") != _BACKEND:
+        raise NotComputedError(
+            f"Column {name!r} was defined by another program "
+            f"({metadata.get(f'{_KEY}.udf_backend')!r}), whose functions cannot be run here. Attach "
+            f"the function again: alter_columns({{'path': '{name}', 'udf': my_udf}})."
+        )
+    blob = isinstance(field.type, pa.ExtensionType)
+    return ComputedColumn(
+        name=name,
+        field_id=lance_field(dataset, name).id(),  # type: ignore[union-attr]
+        data_type=pa.large_binary() if blob else field.type,
+        is_blob=blob,
+        udf_name=metadata[f"{_KEY}.udf_name"],
+        udf_version=metadata[f"{_KEY}.udf_version"],
+        payload=metadata[f"{_KEY}.udf"],
+        input_columns=tuple(json.loads(metadata[f"{_KEY}.udf_inputs"])),
+        options=json.loads(metadata[f"{_KEY}.udf_options"]),
+    )
+
+
+def with_function(column: ComputedColumn, function: UDF, inputs: list[str], payload: str) -> ComputedColumn:
+    """Return the column's definition with another function, for one job."""
+    return dataclasses.replace(
+        column,
+        udf_name=function.name,
+        udf_version=function.version,
+        payload=payload,
+        input_columns=tuple(inputs),
+        options={name: getattr(function, name) for name in _OPTIONS},
+    )

@@ -1,0 +1,94 @@
+"""Small files of Geneva's own beside a table's data, on a local disk or in an object store.
+
+Every write is atomic: a file is there whole or not at all. Local files are also forced to the
+disk, because they are what a job restarts from.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+from lance.file import LanceFileSession
+
+from geneva.storage.model import TableLocation
+
+FUNCTIONS_FOLDER = "_udfs"
+PARTS_FOLDER = "_geneva/parts"
+
+
+class TableFiles:
+    """Files under a table's root, named by their path relative to it."""
+
+    def __init__(self, location: TableLocation) -> None:
+        self._location = location
+        self._root = Path(location.uri)
+
+    def _remote(self) -> LanceFileSession:
+        return LanceFileSession(self._location.uri, storage_options=self._location.options)
+
+    def write(self, path: str, data: bytes | pa.Buffer) -> None:
+        """Write a whole file, replacing one of the same name."""
+        if not self._location.is_local:
+            with tempfile.NamedTemporaryFile(prefix="geneva-") as local:
+                local.write(data)
+                local.flush()
+                self._remote().upload_file(local.name, path)
+            return
+        target = self._root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+
+    def read(self, path: str) -> pa.Buffer:
+        """Read a whole file; a local one is mapped into memory.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        """
+        if self._location.is_local:
+            with pa.memory_map(str(self._root / path)) as file:
+                return file.read_buffer()
+        with tempfile.TemporaryDirectory(prefix="geneva-") as folder:
+            local = Path(folder) / "file"
+            try:
+                self._remote().download_file(path, local)
+            except OSError as error:
+                raise FileNotFoundError(f"{self._location.uri}/{path}: {error}") from None
+            return pa.py_buffer(local.read_bytes())
+
+    def exists(self, path: str) -> bool:
+        """Say whether a file is there."""
+        if self._location.is_local:
+            return (self._root / path).is_file()
+        return bool(self._remote().contains(path))
+
+    def list(self, folder: str) -> list[str]:
+        """Return the paths of all files below a folder, sorted; none if there is no such folder."""
+        if self._location.is_local:
+            files = (self._root / folder).rglob("*")
+            paths = [str(f.relative_to(self._root)) for f in files if not f.name.startswith(".")]
+            return sorted(p for p in paths if not p.endswith(folder) and (self._root / p).is_file())
+        try:
+            found = self._remote().list(folder)
+        except OSError:
+            return []
+        return sorted(p if p.startswith(folder) else f"{folder}/{p}" for p in found)
+
+    def delete(self, path: str) -> None:
+        """Delete a file; one that is gone already is fine."""
+        if self._location.is_local:
+            (self._root / path).unlink(missing_ok=True)
+            return
+        remote = self._remote()
+        if remote.contains(path):
+            remote.delete_file(path)

@@ -1,0 +1,256 @@
+"""What storage says about a table, as plain data: no Lance objects leave this package."""
+
+from __future__ import annotations
+
+import enum
+import zlib
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class TableLocation:
+    """Where a table is and how to reach it.
+
+    Attributes
+    ----------
+    uri : str
+        Path or object-store URI of the Lance dataset.
+    storage_options : tuple of (str, str)
+        Options of the object store.
+    """
+
+    uri: str
+    storage_options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the table."""
+        return PurePosixPath(self.uri).name.removesuffix(".lance")
+
+    @property
+    def options(self) -> dict[str, str] | None:
+        """Storage options as Lance takes them."""
+        return dict(self.storage_options) or None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the table lies on a local file system."""
+        return "://" not in self.uri
+
+
+@dataclass(frozen=True, slots=True)
+class RowRange:
+    """Physical row offsets of one fragment, from ``start`` up to but without ``stop``."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+class Origin(enum.Enum):
+    """Where the values come from that a fragment holds in a computed column."""
+
+    MISSING = "missing"
+    """There are none."""
+
+    FRESH = "fresh"
+    """This version of the function computed all rows from the current inputs."""
+
+    PARTIAL = "partial"
+    """This version of the function computed some rows from the current inputs."""
+
+    STALE = "stale"
+    """Another version of the function, or other inputs."""
+
+    UNKNOWN = "unknown"
+    """Somebody else wrote the values (an append, an update, a compaction); NULL is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A durable result of one physical row range of one fragment.
+
+    Attributes
+    ----------
+    fragment_id : int
+        Fragment of the rows.
+    rows : RowRange
+        Range in which the part holds what was to be computed.
+    dense : bool
+        Whether that was every live row of the range.
+    path : str
+        File, relative to the table.
+    """
+
+    fragment_id: int
+    rows: RowRange
+    dense: bool
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFile:
+    """A written column file of one fragment, ready to be committed.
+
+    Attributes
+    ----------
+    fragment_id : int
+        Fragment that the file belongs to.
+    path : str
+        File, relative to the table's ``data`` folder.
+    fields, column_indices : tuple of int
+        Field ids of the leaf columns and their positions in the file.
+    major, minor : int
+        Version of the file format.
+    size_bytes : int or None
+        Size of the file.
+    """
+
+    fragment_id: int
+    path: str
+    fields: tuple[int, ...]
+    column_indices: tuple[int, ...]
+    major: int
+    minor: int
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentState:
+    """What one fragment holds of a computed column.
+
+    Attributes
+    ----------
+    fragment_id : int
+        Id of the fragment.
+    physical_rows, live_rows : int
+        Rows with and without the deleted ones.
+    fingerprint : str
+        Identifies the function's version together with this fragment's input files.
+    origin : Origin
+        Where its values come from.
+    pending_rows : int
+        Live rows that are selected and not computed.
+    input_bytes : int
+        Size of the files that hold its inputs; an upper bound of what is read.
+    covered : bytes or None
+        Rows computed already, packed by :func:`pack_rows`; None for none or all.
+    parts : tuple of Part
+        Parts that an earlier, unfinished job left and that still hold.
+    """
+
+    fragment_id: int
+    physical_rows: int
+    live_rows: int
+    fingerprint: str
+    origin: Origin
+    pending_rows: int
+    input_bytes: int = 0
+    covered: bytes | None = None
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedColumn:
+    """A computed column as its field metadata describes it; the function itself stays packed.
+
+    Attributes
+    ----------
+    name : str
+        Name of the column.
+    field_id : int
+        Id of its field.
+    data_type : pa.DataType
+        Type of its values in memory (``large_binary`` for a blob).
+    is_blob : bool
+        Whether it is stored as blobs.
+    udf_name, udf_version : str
+        Name and version of the function.
+    payload : str
+        File with the pickled function, relative to the table.
+    input_columns : tuple of str
+        Columns that the function reads, in the order of its parameters.
+    options : dict
+        Needs and sizes given to ``@udf``: num_cpus, num_gpus, memory, batch_size, ...
+    """
+
+    name: str
+    field_id: int
+    data_type: pa.DataType
+    is_blob: bool
+    udf_name: str
+    udf_version: str
+    payload: str
+    input_columns: tuple[str, ...]
+    options: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSnapshot:
+    """A computed column of a table at one version.
+
+    Attributes
+    ----------
+    location : TableLocation
+        The table.
+    version : int
+        Version that was looked at and that workers read.
+    column : ComputedColumn
+        The column.
+    where : str or None
+        Filter that selects rows.
+    fragments : tuple of FragmentState
+        All fragments, in order.
+    """
+
+    location: TableLocation
+    version: int
+    column: ComputedColumn
+    where: str | None
+    fragments: tuple[FragmentState, ...]
+
+
+def pack_rows(mask: np.ndarray) -> bytes:
+    """Pack a boolean mask over the physical rows of a fragment."""
+    return zlib.compress(np.packbits(mask).tobytes(), 6)
+
+
+def unpack_rows(packed: bytes | None, physical_rows: int) -> np.ndarray:
+    """Return the mask that :func:`pack_rows` packed; all False for None."""
+    if packed is None:
+        return np.zeros(physical_rows, bool)
+    bits = np.frombuffer(zlib.decompress(packed), np.uint8)
+    return np.unpackbits(bits, count=physical_rows).astype(bool)
+
+
+def quoted(column: str) -> str:
+    """Quote a column name for a Lance filter.
+
+    Examples
+    --------
+    >>> quoted("info.Width px")
+    '`info`.`Width px`'
+    """
+    return ".".join(f"`{step}`" for step in column.split("."))
+
+
+def selection(column: str, origin: Origin, where: str | None, *, force: bool) -> str | None:
+    """Return the filter that selects what is to be computed in a fragment of this origin.
+
+    Examples
+    --------
+    >>> selection("c", Origin.UNKNOWN, "id > 3", force=False)
+    '(id > 3) AND `c` IS NULL'
+    >>> selection("c", Origin.STALE, None, force=False) is None
+    True
+    """
+    if origin is not Origin.UNKNOWN or force:
+        return where
+    missing = f"{quoted(column)} IS NULL"
+    return missing if where is None else f"({where}) AND {missing}"

@@ -1,0 +1,203 @@
+"""Look at a table: what each fragment holds of a computed column, at one pinned version."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from geneva.errors import FilterError
+from geneva.storage.column_file import file_tag, read_coverage
+from geneva.storage.dataset import Dataset, file_positions, lance_field, leaf_ids
+from geneva.storage.files import TableFiles
+from geneva.storage.model import (
+    ComputedColumn,
+    FragmentState,
+    Origin,
+    Part,
+    TableLocation,
+    TableSnapshot,
+    pack_rows,
+    selection,
+    unpack_rows,
+)
+from geneva.storage.parts import list_parts, read_part_offsets
+
+
+def take_snapshot(
+    dataset: Dataset,
+    location: TableLocation,
+    column: ComputedColumn,
+    *,
+    where: str | None = None,
+    force: bool = False,
+) -> TableSnapshot:
+    """Look at every fragment of a table.
+
+    Parameters
+    ----------
+    dataset
+        The table at the version to look at.
+    location, column
+        The table and the computed column.
+    where
+        Filter that selects rows.
+    force
+        Count every selected row as pending, computed or not.
+
+    Raises
+    ------
+    FilterError
+        The filter does not parse, or names columns that do not exist.
+    """
+    files = TableFiles(location)
+    inputs = input_field_ids(dataset, column)
+    ordered = [field.id() for field in map(partial(lance_field, dataset), column.input_columns)]
+    outputs = output_field_ids(dataset, column)
+    parts = list_parts(files, column.field_id)
+    states = []
+    for fragment in dataset.get_fragments():
+        positions = file_positions(fragment, inputs)
+        names = {path for path, _, _ in positions}
+        fingerprint = fragment_fingerprint(column, ordered, positions)
+        state = FragmentState(
+            fragment_id=fragment.fragment_id,
+            physical_rows=fragment.physical_rows,
+            live_rows=fragment.physical_rows - fragment.num_deletions,
+            fingerprint=fingerprint,
+            origin=Origin.STALE,
+            pending_rows=0,
+            input_bytes=sum(f.file_size_bytes or 0 for f in fragment.data_files() if f.path in names),
+        )
+        held = file_positions(fragment, outputs)
+        state = _classified(state, location, held[0][0] if held else None)
+        if not force:
+            mine = [p for p in parts.get(fingerprint, ()) if p.fragment_id == state.fragment_id]
+            state = _with_parts(state, files, mine)
+        states.append(state)
+    return TableSnapshot(
+        location=location,
+        version=dataset.version,
+        column=column,
+        where=where,
+        fragments=tuple(_counted(dataset, column.name, states, where, force)),
+    )
+
+
+def input_field_ids(dataset: Dataset, column: ComputedColumn) -> set[int]:
+    """Return the ids of the leaf fields that a column's function reads."""
+    fields = [lance_field(dataset, name) for name in column.input_columns]
+    return {i for field in fields if field is not None for i in leaf_ids(field)}
+
+
+def output_field_ids(dataset: Dataset, column: ComputedColumn) -> set[int]:
+    """Return the ids of the leaf fields that hold a column's values."""
+    return set(leaf_ids(lance_field(dataset, column.name)))
+
+
+def fragment_fingerprint(
+    column: ComputedColumn, inputs: list[int], positions: list[tuple[str, int, int]]
+) -> str:
+    """Identify a function's version together with the files that it reads in one fragment.
+
+    Two files are never the same: their names are unique. So an equal fingerprint means that the
+    same function saw the same values, whatever happened to the table in between. Columns count by
+    field id, so that renaming one makes nothing stale.
+    """
+    identity = repr((column.udf_name, column.udf_version, inputs, positions))
+    return hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
+
+
+def _classified(state: FragmentState, location: TableLocation, path: str | None) -> FragmentState:
+    if path is None:
+        return replace(state, origin=Origin.MISSING)
+    tag = file_tag(path)
+    if tag is None:
+        return replace(state, origin=Origin.UNKNOWN)
+    if tag.fingerprint != state.fingerprint:
+        return state
+    if tag.complete:
+        return replace(state, origin=Origin.FRESH)
+    covered = read_coverage(location, path, state.physical_rows)
+    return replace(state, origin=Origin.PARTIAL, covered=pack_rows(covered))
+
+
+def _with_parts(state: FragmentState, files: TableFiles, parts: list[Part]) -> FragmentState:
+    """Add the parts that an unfinished job left; the rows of sparse ones count as covered."""
+    if state.origin is Origin.FRESH or not parts:
+        return state
+    sparse = [part for part in parts if not part.dense]
+    covered = state.covered
+    if sparse:
+        mask = unpack_rows(covered, state.physical_rows)
+        for part in sparse:
+            mask[read_part_offsets(files, part)] = True
+        covered = pack_rows(mask)
+    return replace(state, parts=tuple(parts), covered=covered)
+
+
+def _counted(
+    dataset: Dataset,
+    column: str,
+    states: list[FragmentState],
+    where: str | None,
+    force: bool,
+) -> list[FragmentState]:
+    """Count the rows that are selected and not computed."""
+    pending: dict[int, int] = {}
+    filtered: dict[str | None, list[FragmentState]] = {}
+    for state in states:
+        condition = selection(column, state.origin, where, force=force)
+        done = (state.covered is not None or bool(state.parts)) and not force
+        if state.origin is Origin.FRESH and not force:
+            pending[state.fragment_id] = 0
+        elif condition is None and not done:
+            pending[state.fragment_id] = state.live_rows
+        elif condition is None and state.live_rows == state.physical_rows:
+            pending[state.fragment_id] = int(_pending_mask(state).sum())
+        else:
+            filtered.setdefault(condition, []).append(state)
+    if where is not None and not filtered and states:
+        # Nothing is left to compute, but a filter that does not parse is still refused.
+        _count_matching(dataset, where, states[:1], force=force)
+    for condition, group in filtered.items():
+        pending |= _count_matching(dataset, condition, group, force=force)
+    return [replace(state, pending_rows=pending[state.fragment_id]) for state in states]
+
+
+def _pending_mask(state: FragmentState) -> np.ndarray:
+    pending = ~unpack_rows(state.covered, state.physical_rows)
+    for part in state.parts:
+        if part.dense:
+            pending[part.rows.start : part.rows.stop] = False
+    return pending
+
+
+def _count_matching(
+    dataset: Dataset, condition: str | None, states: list[FragmentState], *, force: bool
+) -> dict[int, int]:
+    counts = {state.fragment_id: 0 for state in states}
+    masks = {s.fragment_id: _pending_mask(s) for s in states if not force}
+    fragments = [dataset.get_fragment(state.fragment_id) for state in states]
+    try:
+        scanner = dataset.scanner(
+            columns=[], filter=condition, with_row_address=True, fragments=fragments
+        )
+        for batch in scanner.to_batches():
+            addresses = batch["_rowaddr"].to_numpy()
+            _, starts = np.unique(addresses >> np.uint64(32), return_index=True)
+            bounds = [*sorted(starts.tolist()), len(addresses)]
+            for start, stop in zip(bounds, bounds[1:], strict=False):
+                fragment_id = int(addresses[start] >> np.uint64(32))
+                offsets = addresses[start:stop] & np.uint64(0xFFFFFFFF)
+                mask = masks.get(fragment_id)
+                found = len(offsets) if mask is None else int(mask[offsets].sum())
+                counts[fragment_id] += found
+    except (ValueError, OSError) as error:
+        raise FilterError(
+            f"where={condition!r} cannot be used as a filter: {error}. It is SQL over the columns "
+            f"{', '.join(dataset.schema.names)}, for example \"id % 10 = 0\"."
+        ) from None
+    return counts

@@ -1,0 +1,388 @@
+"""A table whose columns can be computed by Python functions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from geneva.errors import InvalidArgumentError
+from geneva.job import JobFuture, run_job
+from geneva.jobs.planner import Plan
+from geneva.jobs.result import BackfillJobResult
+from geneva.jobs.spec import BackfillArguments, check_arguments
+from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
+from geneva.storage import schema
+from geneva.storage.dataset import Dataset, open_dataset
+from geneva.storage.definitions import computed_column, store_function, with_function
+from geneva.storage.files import TableFiles
+from geneva.storage.model import ComputedColumn, TableLocation
+from geneva.transformer.udf import UDF
+
+
+class Table:
+    """A LanceDB table with computed columns.
+
+    Everything that a LanceDB table does, this one does too: ``search``, ``add``, ``update``,
+    ``delete``, ``merge_insert``, ``to_arrow``, ``create_index``, ``optimize`` and the rest. Made by
+    :meth:`Connection.create_table` and :meth:`Connection.open_table`.
+    """
+
+    def __init__(self, connection: Any, location: TableLocation, opened: Any = None) -> None:
+        self._connection = connection
+        self._location = location
+        self._opened = opened
+
+    # -- LanceDB's own -----------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Name of the table."""
+        return self._location.name
+
+    @property
+    def uri(self) -> str:
+        """Path or URI of the table."""
+        return self._location.uri
+
+    @property
+    def _lancedb(self) -> Any:
+        """LanceDB's table. LanceDB takes over a second to load, so it is opened when needed."""
+        if self._opened is None:
+            self._opened = self._connection.open_lancedb_table(self.name)
+        return self._opened
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        return getattr(self._lancedb, attribute)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self._lancedb)})
+
+    def __len__(self) -> int:
+        return int(self._lancedb.count_rows())
+
+    def __repr__(self) -> str:
+        return f"Table({self.name!r}, uri={self.uri!r})"
+
+    # -- columns ---------------------------------------------------------------------------------
+
+    def add_columns(self, transforms: Any, **kwargs: Any) -> None:
+        """Add columns.
+
+        Parameters
+        ----------
+        transforms : dict, or what LanceDB takes
+            By name of the new column: a UDF; a pair ``(udf, input_columns)``; or an SQL expression,
+            which is computed at once. Columns of functions are NULL until :meth:`backfill`.
+        **kwargs
+            Passed on to LanceDB.
+
+        Raises
+        ------
+        ColumnNotFoundError
+            A function reads a column that the table does not have.
+        InputTypeError
+            A column cannot be given to the parameter that it is bound to.
+        InvalidArgumentError
+            A column of that name exists.
+        UnpicklableFunctionError
+            A function captures an object that cannot be sent to workers.
+        """
+        if not isinstance(transforms, Mapping):
+            self._lancedb.add_columns(transforms, **kwargs)
+            return
+        functions, others = {}, {}
+        dataset = self._dataset()
+        for name, transform in transforms.items():
+            function, given = _function_of(name, transform)
+            if function is None:
+                others[name] = transform
+            else:
+                inputs = schema.resolve_inputs(dataset, self.name, name, function, given)
+                functions[name] = (function, inputs)
+        if functions:
+            schema.declare_columns(dataset, self._location, functions)
+            self._follow()
+        if others:
+            self._lancedb.add_columns(others, **kwargs)
+
+    def alter_columns(self, *alterations: dict[str, Any], **kwargs: Any) -> None:
+        """Change columns.
+
+        Parameters
+        ----------
+        *alterations : dict
+            ``{"path": column, "udf": new_function}``, optionally with ``"input_columns"``, gives a
+            column another function: its values stay until the next :meth:`backfill`, which computes
+            them again. Everything else (``rename``, ``nullable``, ``data_type``) is LanceDB's.
+        **kwargs
+            Passed on to LanceDB.
+
+        Raises
+        ------
+        InvalidArgumentError
+            The function returns another type than the column has, or a computed column is to
+            change its type.
+        """
+        dataset = self._dataset()
+        for alteration in alterations:
+            if "path" not in alteration:
+                raise InvalidArgumentError(f"{alteration!r} has no 'path', the column to change.")
+            column = alteration["path"]
+            schema.check_column(dataset, self.name, column.split(".")[0])
+            if "udf" in alteration:
+                self._repoint(dataset, alteration)
+                continue
+            schema.check_alteration(dataset, self.name, alteration)
+            self._lancedb.alter_columns(alteration, **kwargs)
+            if "rename" in alteration:
+                dataset = self._dataset()
+                schema.rename_inputs(dataset, column, alteration["rename"])
+        self._follow()
+
+    def drop_columns(self, columns: Sequence[str]) -> None:
+        """Drop columns.
+
+        Raises
+        ------
+        ColumnNotFoundError
+            A column does not exist.
+        InvalidArgumentError
+            A computed column that stays reads one of them.
+        """
+        names = [columns] if isinstance(columns, str) else list(columns)
+        dataset = self._dataset()
+        for name in names:
+            schema.check_column(dataset, self.name, name.split(".")[0])
+        schema.check_droppable(dataset, self.name, names)
+        self._lancedb.drop_columns(names)
+
+    # -- backfill ----------------------------------------------------------------------------
+
+    def backfill(
+        self,
+        columns: str | Sequence[str],
+        *,
+        udf: UDF | None = None,
+        where: str | None = None,
+        concurrency: int = 8,
+        intra_applier_concurrency: int = 1,
+        num_cpus: float | None = None,
+        num_gpus: float | None = None,
+        memory: int | None = None,
+        batch_size: int | None = None,
+        checkpoint_size: int | None = None,
+        min_checkpoint_size: int | None = None,
+        max_checkpoint_size: int | None = None,
+        task_size: int | None = None,
+        num_frags: int | None = None,
+        skip_frags: int = 0,
+        commit_granularity: int | None = 64,
+        timeout: timedelta | float | None = None,
+        force: bool = False,
+        progress: bool = True,
+        runner: str = "process",
+        job_id: str | None = None,
+    ) -> BackfillJobResult:
+        """Compute the rows of a computed column that are missing or stale.
+
+        A row is stale when another version of the function computed it, or when the files that
+        hold its inputs were replaced since. What is computed is durable all the time: after a
+        failure, a crash or Ctrl-C, the same call goes on from there.
+
+        Parameters
+        ----------
+        columns
+            The computed column.
+        udf
+            Use this function for this job instead of the column's own.
+        where
+            SQL filter: compute only rows that match.
+        concurrency
+            Most appliers at work at once; fewer run when the machine has fewer CPUs, GPUs or less
+            memory than they ask for, or when the work is too little to be worth more processes.
+        intra_applier_concurrency
+            Threads per applier, for functions that wait or release the interpreter lock.
+        num_cpus, num_gpus, memory
+            Resources per applier for this job. Default: what the function asks for.
+        batch_size
+            Rows per batch. Default: starts at 32 and grows while batches are fast and small.
+        checkpoint_size
+            Rows after which a part is made durable at the latest. Default: every 10 s
+            (``GENEVA_CHECKPOINT_INTERVAL_S``).
+        min_checkpoint_size, max_checkpoint_size
+            Bounds, in rows, of what is made durable at once.
+        task_size
+            Rows per task. Default: whole fragments, split when workers would be idle.
+        num_frags, skip_frags
+            Compute at most so many of the fragments that need work, after passing over some.
+        commit_granularity
+            Fragments per commit, and so how soon readers see results. None commits once.
+        timeout
+            Seconds, or a timedelta, after which the job is stopped; what is computed is kept.
+        force
+            Compute rows again that are computed already.
+        progress
+            Bars on a terminal or in a notebook, lines elsewhere; False shows nothing.
+        runner
+            ``"process"`` runs worker processes; ``"inline"`` runs in this thread, for debugging.
+        job_id
+            Id of the job. Default: a new one.
+
+        Returns
+        -------
+        BackfillJobResult
+            What was done.
+
+        Raises
+        ------
+        ColumnNotFoundError, NotComputedError, InvalidArgumentError, FilterError
+            The arguments cannot be used; nothing was written.
+        ResourcesUnavailableError
+            Not even one applier fits on this machine; nothing was written.
+        UDFError, WrongReturnTypeError
+            The function failed; the user's exception is its cause.
+        BackfillTimeoutError, FatalWorkerError, TableChangedError
+            The job ended early.
+        """
+        arguments = _arguments(locals())
+        job = self._job(columns, udf, arguments, job_id)
+        try:
+            return run_job(job, runner=runner, progress=progress)
+        finally:
+            self._follow()
+
+    def backfill_async(
+        self,
+        columns: str | Sequence[str],
+        *,
+        udf: UDF | None = None,
+        progress: bool = False,
+        runner: str = "process",
+        job_id: str | None = None,
+        **kwargs: Any,
+    ) -> JobFuture:
+        """Begin a backfill and return at once.
+
+        Takes what :meth:`backfill` takes; shows no progress unless asked. Bad arguments are refused
+        here, not later.
+
+        Returns
+        -------
+        JobFuture
+            ``result()`` waits, ``status()`` tells how far it is, ``cancel()`` stops it.
+        """
+        arguments = _arguments(kwargs)
+        unknown = set(kwargs) - set(BackfillArguments.__dataclass_fields__)
+        if unknown:
+            raise TypeError(f"backfill_async() got an unexpected argument {min(unknown)!r}")
+        job = self._job(columns, udf, arguments, job_id)
+        return JobFuture(job, runner=runner, progress=progress)
+
+    def plan_backfill(
+        self,
+        columns: str | Sequence[str],
+        *,
+        udf: UDF | None = None,
+        where: str | None = None,
+        num_frags: int | None = None,
+        skip_frags: int = 0,
+        task_size: int | None = None,
+        read_version: int | None = None,
+        force: bool = False,
+    ) -> Plan:
+        """Say what :meth:`backfill` would do, without doing it.
+
+        Returns
+        -------
+        Plan
+            The same object that the run executes; ``print()`` it.
+        """
+        arguments = _arguments(locals())
+        job = self._job(columns, udf, arguments, None)
+        return plan(job, open_dataset(self._location, read_version))[1]
+
+    def _job(
+        self,
+        columns: str | Sequence[str],
+        udf: UDF | None,
+        arguments: BackfillArguments,
+        job_id: str | None,
+    ) -> BackfillJob:
+        check_arguments(arguments)
+        column = self._computed(self._dataset(), columns, udf)
+        return BackfillJob(job_id or new_job_id(), self._location, column, arguments)
+
+    def _computed(
+        self, dataset: Dataset, columns: str | Sequence[str], udf: UDF | None
+    ) -> ComputedColumn:
+        names = [columns] if isinstance(columns, str) else list(columns)
+        if len(names) != 1:
+            raise InvalidArgumentError(f"columns={columns!r}; expected one column per backfill.")
+        schema.check_column(dataset, self.name, names[0])
+        column = computed_column(dataset, names[0])
+        if udf is None:
+            return column
+        function, given = _function_of(names[0], udf)
+        if function is None:
+            raise InvalidArgumentError(f"udf={udf!r}; expected a function decorated with @udf.")
+        inputs = schema.resolve_inputs(dataset, self.name, names[0], function, given)
+        if function.data_type != column.data_type:
+            raise InvalidArgumentError(
+                f"{function.name} returns {function.data_type}, but column {names[0]!r} of "
+                f"{self.name!r} is {column.data_type}."
+            )
+        payload = store_function(TableFiles(self._location), function)
+        return with_function(column, function, inputs, payload)
+
+    def _repoint(self, dataset: Dataset, alteration: dict[str, Any]) -> None:
+        name = alteration["path"]
+        function, given = _function_of(name, alteration["udf"])
+        if function is None:
+            raise InvalidArgumentError(
+                f"{alteration['udf']!r} is not a function decorated with @udf."
+            )
+        given = alteration.get("input_columns", given)
+        inputs = schema.resolve_inputs(dataset, self.name, name, function, given)
+        schema.repoint_column(dataset, self._location, name, function, inputs)
+
+    def _dataset(self) -> Dataset:
+        return open_dataset(self._location)
+
+    def _follow(self) -> None:
+        """Let LanceDB's handle see what was committed beside it."""
+        if self._opened is not None:
+            self._opened.checkout_latest()
+
+
+def _function_of(name: str, transform: Any) -> tuple[UDF | None, Sequence[str] | None]:
+    """Return the function, and the columns given with it, if a transform is one."""
+    given: Sequence[str] | None = None
+    if isinstance(transform, tuple) and len(transform) == 2:
+        transform, given = transform
+    if isinstance(transform, UDF):
+        return transform, given
+    if isinstance(transform, str) or not callable(transform):
+        return None, None
+    if hasattr(transform, "__wrapped__"):
+        built = transform()
+        if isinstance(built, UDF):
+            return built, given
+    described = getattr(transform, "__name__", repr(transform))
+    raise InvalidArgumentError(
+        f"Column {name!r}: {described} is not decorated. Put @geneva.udf above it, or write "
+        f"geneva.udf({described})."
+    )
+
+
+def _arguments(given: Mapping[str, Any]) -> BackfillArguments:
+    names = BackfillArguments.__dataclass_fields__
+    return BackfillArguments(**{name: given[name] for name in names if name in given})
+
+
+def register_with_lancedb() -> None:
+    """Let ``isinstance(table, lancedb.table.Table)`` be true, once LanceDB is loaded."""
+    sys.modules["lancedb"].table.Table.register(Table)

@@ -1,0 +1,1 @@
+"""What a function takes, gives and needs."""

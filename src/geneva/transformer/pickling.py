@@ -1,0 +1,352 @@
+"""Pickling of functions for workers that do not have the user's modules.
+
+What cloudpickle does for functions of ``__main__`` and notebooks is done here for every module of
+the user's own: they travel by value. The bytes are the same in every process that runs the same
+script, because they name the version of a column's function.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import dis
+import functools
+import hashlib
+import importlib
+import io
+import os
+import re
+import site
+import sys
+import sysconfig
+import threading
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import cloudpickle
+
+from geneva.errors import UnpicklableFunctionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OWN_PACKAGE = __name__.partition(".")[0]
+# cloudpickle's registry is one for the process.
+_LOCK = threading.RLock()
+# Stands for the random names of classes, with 18 more digits as long as those.
+_CLASS_MARK = "geneva/class/:"
+# What the import system sets, and sets anew where it is needed.
+_IMPORT_ATTRIBUTES = frozenset(["__builtins__", "__cached__", "__loader__", "__spec__"])
+
+
+def pickle_by_value(obj: Any) -> bytes:
+    """Pickle a function or callable object with all that its own modules define.
+
+    Functions and classes of ``__main__``, of notebooks and of local modules go by value. A local
+    module is Python source outside of the standard library, of ``site-packages`` and of Geneva
+    itself. All else goes by reference: workers import it. A module imported inside the function is
+    imported by the worker too.
+
+    Parameters
+    ----------
+    obj : Any
+        The function, class or object.
+
+    Returns
+    -------
+    bytes
+        To be read with ``pickle.loads``, which makes classes that went by value anew: they are not
+        those of this process.
+
+    Raises
+    ------
+    UnpicklableFunctionError
+        When something that the function uses cannot be pickled; the message says what.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> pickle.loads(pickle_by_value(lambda x: x + 1))(1)
+    2
+    """
+    with _local_modules_by_value():
+        try:
+            return _with_class_ids(_dumps(obj))
+        except Exception as error:
+            raise UnpicklableFunctionError(_explanation(obj, error)) from error
+
+
+def digest(payload: bytes) -> str:
+    """Return the SHA-256 of a payload in hexadecimal.
+
+    Examples
+    --------
+    >>> digest(b"")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(payload).hexdigest()
+
+
+# -- which modules travel
+
+
+@functools.cache
+def _installed_folders() -> tuple[str, ...]:
+    """Return the folders of the standard library and of installed packages."""
+    paths = sysconfig.get_paths()
+    folders = {str(Path(os.__file__).parent), *site.getsitepackages(), site.getusersitepackages()}
+    folders.update(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    folders.update([str(Path(folder).resolve()) for folder in folders])
+    return tuple(f"{folder}{os.sep}" for folder in sorted(folders))
+
+
+def _is_local(name: str, file: Any) -> bool:
+    return (
+        isinstance(file, str)
+        and file.endswith(".py")
+        and not file.startswith(_installed_folders())
+        and "site-packages" not in file
+        and "dist-packages" not in file
+        and name.partition(".")[0] not in (_OWN_PACKAGE, "__main__")
+    )
+
+
+def _local_modules() -> list[types.ModuleType]:
+    local = []
+    for name, module in list(sys.modules.items()):
+        if not isinstance(module, types.ModuleType):
+            continue
+        # Not getattr, for which modules that load their parts lazily would load them.
+        attributes = object.__getattribute__(module, "__dict__")
+        if _is_local(name, attributes.get("__file__")) and attributes.get("__name__") == name:
+            local.append(module)
+    return local
+
+
+@contextlib.contextmanager
+def _local_modules_by_value() -> Iterator[None]:
+    with _LOCK:
+        before = cloudpickle.list_registry_pickle_by_value()
+        added = [module for module in _local_modules() if module.__name__ not in before]
+        for module in added:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            left = cloudpickle.list_registry_pickle_by_value()
+            for module in added:
+                if module.__name__ in left:
+                    cloudpickle.unregister_pickle_by_value(module)
+
+
+# -- the same bytes in every process
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles by value what is registered, in the same way in every process."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self._by_value = cloudpickle.list_registry_pickle_by_value()
+        self._classes = 0
+        self._strings: dict[str | bytes, str | bytes] = {}
+        self._sets: dict[int, tuple[Any, _Sorted]] = {}
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Reduce what cloudpickle reduces differently from process to process."""
+        if obj is dataclasses.MISSING:
+            return "MISSING"  # Dataclasses compare it by identity.
+        if isinstance(obj, types.ModuleType):
+            return self._module(obj)
+        if isinstance(obj, (types.CodeType, types.CellType, TypeVar)):
+            reduced = self.dispatch_table[type(obj)](obj)
+        else:
+            reduced = super().reducer_override(obj)
+        if not isinstance(reduced, tuple):
+            return reduced
+        make, arguments, *rest = reduced
+        if not isinstance(obj, (types.CodeType, types.CellType)):
+            arguments = map(self._class_id, arguments)
+        elif isinstance(obj, types.CodeType):
+            # The set in `x in {"a", "b"}` is among the constants of the code.
+            arguments = map(self._stable_items, arguments)
+        arguments = tuple(map(self._stable, arguments))
+        if isinstance(obj, types.FunctionType):
+            # Functions of one module share the dict of their globals, so it is changed in place.
+            arguments[1].update(self._stable_state(arguments[1]))
+        if rest:
+            rest[0] = tuple(map(self._stable_state, rest[0]))
+        return (make, arguments, *rest)
+
+    def _module(self, module: types.ModuleType) -> Any:
+        name = module.__name__
+        if name not in self._by_value:
+            return (importlib.import_module, (name,)) if name in sys.modules else NotImplemented
+        # As state and not as an argument, because its functions may refer to the module itself.
+        state = {key: value for key, value in vars(module).items() if key not in _IMPORT_ATTRIBUTES}
+        return types.ModuleType, (name,), self._stable_state(state)
+
+    def _class_id(self, part: Any) -> Any:
+        """Give a class a number where cloudpickle gives it a random name."""
+        if not isinstance(part, str) or not re.fullmatch("[0-9a-f]{32}", part):
+            return part
+        self._classes += 1
+        return f"{_CLASS_MARK}{self._classes:018d}"
+
+    def _stable_state(self, state: Any) -> Any:
+        """Make the attributes of a class or function stable, and the globals of a function."""
+        if not isinstance(state, dict):
+            return state
+        stable = {}
+        for key, value in state.items():
+            if key == "__globals__":
+                stable[key] = self._stable_state(value)
+            elif key == "__static_attributes__":  # A tuple that Python 3.13 makes of a set.
+                stable[key] = tuple(sorted(value))
+            elif key == "__defaults__":
+                stable[key] = self._stable_items(value)
+            else:
+                stable[key] = self._stable(value)
+        return stable
+
+    def _stable_items(self, value: Any) -> Any:
+        return tuple(map(self._stable, value)) if type(value) is tuple else value
+
+    def _stable(self, value: Any) -> Any:
+        """Return a set in order, and one object for equal strings; other values as they are.
+
+        Which equal strings are one object depends on whether a module came from its .pyc file, and
+        a pickle shows it.
+        """
+        if type(value) in (str, bytes):
+            return self._strings.setdefault(value, value)
+        if type(value) not in (set, frozenset) or not all(map(_is_plain, value)):
+            return value
+        # What is one set stays one, so the stand-in is one too.
+        return self._sets.setdefault(id(value), (value, _Sorted(value)))[1]
+
+
+class _Sorted:
+    """Stands for a set in a pickle and is read as one; its items are in order of their repr."""
+
+    def __init__(self, items: Any) -> None:
+        self._items = items
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self._items), (sorted(self._items, key=repr),)
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) is tuple:
+        return all(map(_is_plain, value))
+    return type(value) in (str, bytes, int, float, bool, types.NoneType)
+
+
+def _dumps(obj: Any) -> bytes:
+    file = io.BytesIO()
+    _Pickler(file).dump(obj)
+    return file.getvalue()
+
+
+def _with_class_ids(payload: bytes) -> bytes:
+    """Name classes by the content of the whole, lest a worker take them for another version's."""
+    content = digest(payload)[:14]
+    mark, name = _CLASS_MARK.encode(), content.encode()
+    return payload.replace(mark, name)
+
+
+# -- what cannot be pickled
+
+
+def _explanation(obj: Any, error: Exception) -> str:
+    steps, culprit, cause = _smallest(obj, [], error, set())
+    kind = type(culprit)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    subject = "object of class" if not hasattr(obj, "__name__") else "function"
+    if isinstance(obj, type):
+        subject = "class"
+    name = getattr(obj, "__name__", type(obj).__name__)
+    what = "it is"
+    if steps:
+        path = "".join(text for _, text in steps).lstrip(".")
+        what = f"{steps[0][0]} '{path}'"
+    return (
+        f"{subject} '{name}' cannot be sent to workers: {what} of type {module}{kind.__qualname__} "
+        f"{'and ' if not steps else ''}cannot be pickled ({type(cause).__name__}: {cause}). Create "
+        "it inside the function, or in setup() of a class."
+    )
+
+
+def _smallest(
+    obj: Any, steps: list[tuple[str, str]], error: Exception, seen: set[int]
+) -> tuple[list[tuple[str, str]], Any, Exception]:
+    """Follow what fails down to the part that fails on its own."""
+    for kind, text, part in _parts(obj):
+        if id(part) not in seen:
+            seen.add(id(part))
+            if (failure := _failure(part)) is not None:
+                return _smallest(part, [*steps, (kind, text)], failure, seen)
+    return steps, obj, error
+
+
+def _failure(obj: Any) -> Exception | None:
+    try:
+        _dumps(obj)
+    except Exception as error:  # noqa: BLE001 - whatever a user's __reduce__ raises
+        return error
+    return None
+
+
+def _parts(obj: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield what is pickled with an object: what it is to it, how it is written, and itself."""
+    if isinstance(obj, types.FunctionType):
+        yield from _parts_of_function(obj)
+    elif isinstance(obj, types.MethodType):
+        yield "attribute", ".__self__", obj.__self__
+        yield "attribute", ".__func__", obj.__func__
+    elif isinstance(obj, functools.partial):
+        yield "attribute", ".func", obj.func
+        yield "attribute", ".args", obj.args
+        yield "attribute", ".keywords", obj.keywords
+    elif isinstance(obj, (staticmethod, classmethod)):
+        yield "attribute", "", obj.__func__
+    elif isinstance(obj, property):
+        yield from (("attribute", "", part) for part in (obj.fget, obj.fset, obj.fdel))
+    elif isinstance(obj, dict):
+        yield from (("item", f"[{key!r}]", value) for key, value in list(obj.items()))
+    elif isinstance(obj, (list, tuple)):
+        yield from (("item", f"[{index}]", value) for index, value in enumerate(obj))
+    else:
+        names = getattr(type(obj), "__slots__", ())
+        slots = {name: getattr(obj, name) for name in names if hasattr(obj, name)}
+        for name, value in {**getattr(obj, "__dict__", {}), **slots}.items():
+            if name not in ("__dict__", "__weakref__", *_IMPORT_ATTRIBUTES):
+                yield "attribute", f".{name}", value
+
+
+def _parts_of_function(func: types.FunctionType) -> Iterator[tuple[str, str, Any]]:
+    for name in dict.fromkeys(_global_names(func.__code__)):
+        if name in func.__globals__:
+            yield "global", f".{name}", func.__globals__[name]
+    for name, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # A cell that is not filled yet.
+            yield "closure variable", f".{name}", cell.cell_contents
+    names = func.__code__.co_varnames[: func.__code__.co_argcount]
+    defaults = func.__defaults__ or ()
+    by_name = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+    for name, value in {**by_name, **(func.__kwdefaults__ or {})}.items():
+        yield "default", f".{name}", value
+    for name, value in vars(func).items():
+        yield "attribute", f".{name}", value
+    for name, value in func.__annotations__.items():
+        yield "annotation", f".{name}", value
+
+
+def _global_names(code: types.CodeType) -> Iterator[str]:
+    for instruction in dis.get_instructions(code):
+        if instruction.opname.endswith("_GLOBAL"):
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _global_names(constant)

@@ -1,0 +1,404 @@
+"""The ``@udf`` decorator and the object it returns: what a function takes, gives and needs."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import inspect
+import math
+import typing
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import attrs
+import numpy as np
+import pyarrow as pa
+
+from geneva.errors import InvalidArgumentError, TypeHintError
+from geneva.transformer.pickling import pickle_by_value
+from geneva.transformer.types import arrow_type
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+BLOB_METADATA_KEY = "lance-encoding:blob"
+
+
+class UDFArgType(enum.Enum):
+    """What a function is called with."""
+
+    SCALAR = 0
+    """One Python value per argument, once per row."""
+
+    ARRAY = 1
+    """One ``pa.Array`` per argument, once per batch."""
+
+    RECORD_BATCH = 2
+    """One ``pa.RecordBatch``, once per batch."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class UDF:
+    """A Python function that can compute a column. Made by :func:`udf`.
+
+    ``attrs.evolve(my_udf, num_cpus=2)`` gives a copy with other settings.
+
+    Attributes
+    ----------
+    func : callable
+        The user's function, or an instance of a class with ``__call__``.
+    name : str
+        Name of the function or class.
+    data_type : pa.DataType
+        Type of the computed column.
+    arg_type : UDFArgType
+        Whether the function takes values, arrays or a record batch.
+    input_columns : list of str or None
+        Columns given to the function, in the order of its parameters; dotted names reach struct
+        fields. None for a record-batch function that reads all columns.
+    num_cpus, num_gpus : float
+        CPUs (default 1) and GPUs (default 0) that each applier reserves.
+    memory : int or None
+        Bytes of memory that each applier reserves; None reserves none.
+    batch_size : int or None
+        Rows per call or per read; None adapts it to the function's speed.
+    checkpoint_size : int or None
+        Rows after which a part is written at the latest; None decides by time alone.
+    min_checkpoint_size, max_checkpoint_size : int or None
+        Bounds in rows of a part whose size is decided by time.
+    task_size : int or None
+        Rows per task; None plans whole fragments.
+    version : str
+        Identity of the function's behaviour: a column computed by another version is stale.
+        Default: a digest of the pickled function.
+    field_metadata : dict of str to str
+        Metadata added to the column's field.
+    """
+
+    func: Callable[..., Any]
+    name: str
+    data_type: pa.DataType
+    arg_type: UDFArgType
+    input_columns: list[str] | None = None
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    memory: int | None = None
+    batch_size: int | None = None
+    checkpoint_size: int | None = None
+    min_checkpoint_size: int = 1
+    max_checkpoint_size: int | None = None
+    task_size: int | None = None
+    version: str = ""
+    field_metadata: dict[str, str] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        _check_needs(self)
+
+    @property
+    def is_blob(self) -> bool:
+        """Whether the column is stored as blobs, read lazily."""
+        return self.field_metadata.get(BLOB_METADATA_KEY) == "true"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function in this process.
+
+        Plain values go straight to the function. A record batch, or arrays for all arguments, give
+        an array of the column's type, whatever the function itself takes.
+        """
+        from geneva.transformer.binding import bind
+
+        whole_batch = len(args) == 1 and isinstance(args[0], pa.RecordBatch)
+        arrays = bool(args) and all(isinstance(a, pa.Array) for a in args)
+        if kwargs or not (whole_batch or arrays):
+            _set_up_once(self.func)
+            return self.func(*args, **kwargs)
+        columns = self.input_columns or (
+            list(args[0].schema.names) if whole_batch else [f"arg{i}" for i in range(len(args))]
+        )
+        batch = (
+            args[0].select(columns) if whole_batch else pa.record_batch(list(args), names=columns)
+        )
+        _set_up_once(self.func)
+        return bind(self, columns).compute(batch)
+
+
+def udf(
+    func: Callable[..., Any] | type | None = None,
+    *,
+    data_type: pa.DataType | None = None,
+    version: str | None = None,
+    cuda: bool = False,
+    field_metadata: Mapping[str, str] | None = None,
+    input_columns: Sequence[str] | None = None,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
+    memory: int | None = None,
+    batch_size: int | None = None,
+    checkpoint_size: int | None = None,
+    min_checkpoint_size: int = 1,
+    max_checkpoint_size: int | None = None,
+    task_size: int | None = None,
+) -> Any:
+    """Make a function, or a class with ``__call__``, usable as a computed column.
+
+    The annotations decide how it is called. All parameters ``pa.Array``: once per batch with
+    arrays. One parameter ``pa.RecordBatch``: once per batch with the whole batch. Anything else:
+    once per row with Python values, None for null.
+
+    A decorated class stays callable like the class; each call builds an instance. If it has a
+    method ``setup()``, every worker calls it once before the first row: load models there.
+
+    Parameters
+    ----------
+    func
+        The function, class, lambda or callable instance.
+    data_type
+        Arrow type of the column. Default: from the return annotation (``float`` is float64).
+    version
+        Name of this version of the behaviour. Default: a digest of the function, its closure and
+        the local code that it uses.
+    cuda
+        Deprecated spelling of ``num_gpus=1``.
+    field_metadata
+        Metadata of the column's field. ``{"lance-encoding:blob": "true"}`` with ``data_type=
+        pa.large_binary()`` stores the values as blobs.
+    input_columns
+        Columns to read, in the order of the parameters. Default: the names of the parameters.
+        ``"info.width"`` reads a field of a struct column.
+    num_cpus
+        CPUs that each applier reserves. Default 1; fractions are fine.
+    num_gpus
+        GPUs that each applier reserves. Default 0.
+    memory
+        Bytes that each applier reserves. Default: none.
+    batch_size
+        Rows per batch. Default: starts at 32 and grows while batches are fast and small.
+    checkpoint_size
+        Rows after which a part is made durable at the latest. Default: by time.
+    min_checkpoint_size, max_checkpoint_size
+        Bounds, in rows, of a part whose size is decided by time. Default: 1 and no bound.
+    task_size
+        Rows per task. Default: whole fragments, split when workers would be idle.
+
+    Returns
+    -------
+    UDF
+        Or, for a class, a function that builds the instance and returns its UDF.
+
+    Raises
+    ------
+    TypeHintError
+        The return annotation is missing or has no Arrow type.
+    InvalidArgumentError
+        A value is out of range, or the function's form is not supported.
+
+    Examples
+    --------
+    >>> import geneva
+    >>> @geneva.udf
+    ... def area(width: int, height: int) -> int:
+    ...     return width * height
+    >>> area(3, 4)
+    12
+    >>> area.data_type
+    DataType(int64)
+    >>> area.input_columns
+    ['width', 'height']
+    """
+    if cuda:
+        warnings.warn("udf(cuda=True) is num_gpus=1", DeprecationWarning, stacklevel=2)
+        num_gpus = 1.0 if num_gpus is None else num_gpus
+    options: dict[str, Any] = {
+        "num_cpus": 1.0 if num_cpus is None else num_cpus,
+        "num_gpus": 0.0 if num_gpus is None else num_gpus,
+        "memory": memory,
+        "batch_size": batch_size,
+        "checkpoint_size": checkpoint_size,
+        "min_checkpoint_size": min_checkpoint_size,
+        "max_checkpoint_size": max_checkpoint_size,
+        "task_size": task_size,
+        "field_metadata": dict(field_metadata or {}),
+    }
+
+    def decorate(target: Callable[..., Any] | type) -> Any:
+        if isinstance(target, UDF):
+            raise InvalidArgumentError(f"{target.name} is a UDF already; decorate the function once.")
+        if inspect.isclass(target):
+            return _class_factory(target, data_type, version, input_columns, options)
+        return _make(target, data_type, version, input_columns, options)
+
+    return decorate if func is None else decorate(func)
+
+
+def _class_factory(
+    cls: type,
+    data_type: pa.DataType | None,
+    version: str | None,
+    input_columns: Sequence[str] | None,
+    options: dict[str, Any],
+) -> Callable[..., UDF]:
+    if not callable(getattr(cls, "__call__", None)) or "__call__" not in dir(cls):  # noqa: B004
+        raise InvalidArgumentError(
+            f"class {cls.__name__} has no method __call__, which is what computes the rows."
+        )
+
+    def build(*args: Any, **kwargs: Any) -> UDF:
+        return _make(cls(*args, **kwargs), data_type, version, input_columns, options)
+
+    build.__name__ = build.__qualname__ = cls.__name__
+    build.__doc__ = cls.__doc__
+    build.__module__ = cls.__module__
+    build.__wrapped__ = cls  # type: ignore[attr-defined]
+    return build
+
+
+def _make(
+    func: Callable[..., Any],
+    data_type: pa.DataType | None,
+    version: str | None,
+    input_columns: Sequence[str] | None,
+    options: dict[str, Any],
+) -> UDF:
+    if not callable(func):
+        raise InvalidArgumentError(f"{func!r} is not callable, so it cannot compute a column.")
+    name = getattr(func, "__name__", None) or type(func).__name__
+    code = func if inspect.isroutine(func) else type(func).__call__
+    if inspect.iscoroutinefunction(code) or inspect.isgeneratorfunction(code):
+        kind = "async" if inspect.iscoroutinefunction(code) else "a generator"
+        raise InvalidArgumentError(
+            f"{name} is {kind}; a UDF returns one value per row or one array per batch."
+        )
+    hints = _hints(code)
+    parameters = _parameters(func, name, bound=input_columns is not None)
+    arg_type = _arg_type(name, parameters, hints)
+    inputs = list(input_columns) if input_columns is not None else None
+    if inputs is None and arg_type is not UDFArgType.RECORD_BATCH:
+        inputs = [p.name for p in parameters]
+    if inputs == []:
+        raise InvalidArgumentError(f"{name} reads no column; give it at least one parameter.")
+    _check_arity(name, arg_type, parameters, inputs)
+    if data_type is None:
+        data_type = _returned_type(name, hints, arg_type)
+    return UDF(
+        func=func,
+        name=name,
+        data_type=data_type,
+        arg_type=arg_type,
+        input_columns=inputs,
+        version=version or hashlib.sha256(pickle_by_value(func)).hexdigest()[:32],
+        **options,
+    )
+
+
+def parameter_hints(func: Callable[..., Any]) -> list[Any]:
+    """Return the annotation of each positional parameter, None where there is none."""
+    code = func if inspect.isroutine(func) else type(func).__call__
+    hints = _hints(code)
+    return [hints.get(p.name) for p in _parameters(func, "", bound=True)]
+
+
+def _hints(code: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(code, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        # A name that only a type checker sees; what is left unresolved is reported where needed.
+        return dict(getattr(code, "__annotations__", {}))
+
+
+def _parameters(func: Callable[..., Any], name: str, *, bound: bool) -> list[inspect.Parameter]:
+    try:
+        parameters = list(inspect.signature(func).parameters.values())
+    except ValueError:  # Some built-in functions have no signature.
+        if bound:
+            return []
+        raise InvalidArgumentError(f"{name} has no signature; name its input_columns=.") from None
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(positional) < len(parameters) and not bound:
+        raise InvalidArgumentError(
+            f"{name} takes *args, **kwargs or keyword-only parameters, which name no columns; "
+            "name its input_columns=."
+        )
+    return positional
+
+
+def _arg_type(
+    name: str, parameters: list[inspect.Parameter], hints: dict[str, Any]
+) -> UDFArgType:
+    annotations = [hints.get(p.name) for p in parameters]
+    if pa.RecordBatch in annotations:
+        if len(annotations) > 1:
+            raise InvalidArgumentError(f"{name} takes a RecordBatch and so no other parameter.")
+        return UDFArgType.RECORD_BATCH
+    arrays = [a is not None and inspect.isclass(a) and issubclass(a, pa.Array) for a in annotations]
+    if arrays and all(arrays):
+        return UDFArgType.ARRAY
+    if any(arrays):
+        raise InvalidArgumentError(
+            f"{name} mixes pa.Array with other parameters; make all of them pa.Array or none."
+        )
+    return UDFArgType.SCALAR
+
+
+def _check_arity(
+    name: str,
+    arg_type: UDFArgType,
+    parameters: list[inspect.Parameter],
+    inputs: list[str] | None,
+) -> None:
+    if inputs is None or arg_type is UDFArgType.RECORD_BATCH or not parameters:
+        return
+    required = sum(p.default is p.empty for p in parameters)
+    if not required <= len(inputs) <= len(parameters):
+        wanted = str(required) if required == len(parameters) else f"{required}-{len(parameters)}"
+        raise InvalidArgumentError(
+            f"{name} takes {wanted} columns, but input_columns={inputs} names {len(inputs)}."
+        )
+
+
+def _returned_type(name: str, hints: dict[str, Any], arg_type: UDFArgType) -> pa.DataType:
+    hint = hints.get("return")
+    arrow_containers = (pa.Array, pa.ChunkedArray, pa.RecordBatch, np.ndarray)
+    if hint is None or hint in arrow_containers:
+        found = "no return annotation" if hint is None else f"{hint.__name__} as return annotation"
+        raise TypeHintError(
+            f"{name} has {found}, which does not say the column's type; give data_type=, "
+            "for example data_type=pa.int64()."
+        )
+    try:
+        return arrow_type(hint)
+    except TypeHintError as error:
+        raise TypeHintError(f"{name}: {error}") from None
+
+
+def _check_needs(function: UDF) -> None:
+    def refuse(what: str, value: object, expected: str) -> None:
+        raise InvalidArgumentError(f"udf {function.name}: {what}={value!r}; expected {expected}.")
+
+    for what in ("num_cpus", "num_gpus"):
+        value = getattr(function, what)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value < 0:
+            refuse(what, value, "a number of at least 0")
+    for what in ("memory", "batch_size", "checkpoint_size", "max_checkpoint_size", "task_size"):
+        value = getattr(function, what)
+        if value is not None and (type(value) is not int or value <= 0):
+            refuse(what, value, "a positive whole number or None")
+    low, high = function.min_checkpoint_size, function.max_checkpoint_size
+    if type(low) is not int or low < 1 or (high is not None and high < low):
+        refuse("min_checkpoint_size", low, f"1 to max_checkpoint_size ({high})")
+    if not isinstance(function.data_type, pa.DataType):
+        refuse("data_type", function.data_type, "a pa.DataType such as pa.int64()")
+    if function.is_blob and function.data_type not in (pa.large_binary(), pa.binary()):
+        refuse("data_type", function.data_type, "pa.large_binary() for a blob column")
+
+
+_SET_UP = "_geneva_set_up"
+
+
+def _set_up_once(func: Callable[..., Any]) -> None:
+    """Call ``setup()`` of a stateful function before its first direct call."""
+    setup = getattr(func, "setup", None)
+    if inspect.isroutine(func) or not callable(setup) or getattr(func, _SET_UP, False):
+        return
+    setup()
+    setattr(func, _SET_UP, True)

@@ -1,0 +1,351 @@
+"""Arrow columns to Python rows and back."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import pickle
+import uuid
+from typing import Any, NamedTuple, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+
+from geneva.transformer.values import (
+    RowMismatch,
+    arrow_values,
+    python_rows,
+    shortened,
+    storage_type,
+)
+
+F32 = pa.list_(pa.float32())
+PAIR = pa.list_(pa.float32(), 2)
+POINT = pa.struct([("x", pa.int64()), ("y", pa.string())])
+MAP = pa.map_(pa.string(), pa.int64())
+UTC = dt.timezone.utc
+DAY = dt.date(2024, 1, 1)
+NOON = dt.datetime(2024, 5, 1, 12, 30, 15, 250_000)
+REQUIRED = pa.struct([pa.field("q", pa.int64(), nullable=False)])
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+class Point(NamedTuple):
+    x: int
+    y: str | None = None
+
+
+@dataclasses.dataclass
+class Spot:
+    x: int
+    y: str = "default"
+    twice: int = dataclasses.field(init=False, default=0)
+
+    def __post_init__(self):
+        self.twice = 2 * self.x
+
+
+@dataclasses.dataclass
+class Half:
+    x: int
+
+
+class Path(TypedDict):
+    points: list[Point]
+    vector: npt.NDArray[np.float32]
+
+
+class Tensor:
+    """As those of torch: no array, but gives one."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([1.0, 2.0], np.float32)
+
+
+class Hostile:
+    def __repr__(self):
+        raise RuntimeError
+
+
+def test_storage_type_of_blobs():
+    blob = pytest.importorskip("lance.blob").blob_field("b").type
+    assert storage_type(blob) == pa.large_binary()
+    assert storage_type(pa.int8()) == pa.int8()
+    assert storage_type(pa.uuid()) == pa.uuid()
+    array = arrow_values([b"x", None], blob)
+    assert (array.type, array.to_pylist()) == (pa.large_binary(), [b"x", None])
+    with pytest.raises(RowMismatch, match="expected large_binary, got str"):
+        arrow_values(["x"], blob)
+
+
+@pytest.mark.parametrize(
+    ("rows", "data_type", "expected"),
+    [
+        ([], PAIR, None),
+        ([None, None], POINT, None),
+        ([None, None], PAIR, None),
+        ([None], pa.null(), None),
+        ([1, None, -5], pa.int64(), None),
+        ([np.int8(1), 2, np.uint64(3)], pa.int16(), [1, 2, 3]),
+        ([Level.LOW], pa.int8(), [1]),
+        ([2**64 - 1], pa.uint64(), None),
+        ([1, 2.5, np.float32(0.5), np.int64(3), None], pa.float64(), [1.0, 2.5, 0.5, 3.0, None]),
+        ([0.1, 1e300], pa.float32(), [float(np.float32(0.1)), float("inf")]),
+        ([2**53 + 1], pa.float64(), [float(2**53)]),
+        ([1.5, None], pa.float16(), None),
+        ([1.5, 1e6], pa.float16(), [1.5, float("inf")]),
+        ([True, np.False_, None], pa.bool_(), [True, False, None]),
+        (["a", np.str_("b"), None, Colour.RED], pa.string(), ["a", "b", None, "red"]),
+        (["a"], pa.large_string(), None),
+        (["a"], pa.string_view(), None),
+        (["a", "b", None, "a"], pa.dictionary(pa.int8(), pa.string()), None),
+        ([b"a", bytearray(b"b"), memoryview(b"c")], pa.binary(), [b"a", b"b", b"c"]),
+        ([b"ab"], pa.binary(2), None),
+        ([decimal.Decimal("1.25"), 3, np.int8(4)], pa.decimal128(38, 18),
+         [decimal.Decimal("1.25"), 3, 4]),
+        ([DAY, np.datetime64(DAY)], pa.date32(), [DAY, DAY]),
+        ([NOON, np.datetime64(NOON), None], pa.timestamp("us"), [NOON, NOON, None]),
+        ([np.datetime64("NaT")], pa.timestamp("us"), [None]),
+        ([np.datetime64("2024-01-01", "ns")], pa.timestamp("s"), [dt.datetime(2024, 1, 1)]),
+        ([NOON], pa.timestamp("ms"), None),
+        ([NOON.replace(tzinfo=UTC)], pa.timestamp("us", "UTC"), None),
+        ([NOON], pa.timestamp("us", "UTC"), [NOON.replace(tzinfo=UTC)]),
+        ([dt.time(1, 2, 3)], pa.time64("us"), None),
+        ([dt.timedelta(1), np.timedelta64(5, "s")], pa.duration("us"),
+         [dt.timedelta(1), dt.timedelta(seconds=5)]),
+        ([[1.0, None], None, [], (2,)], F32, [[1.0, None], None, [], [2.0]]),
+        ([[1.0, 2.0], [3.0, 4.0]], PAIR, None),
+        ([[1.0, 2.0], None, (3, np.float32(4))], PAIR, [[1.0, 2.0], None, [3.0, 4.0]]),
+        ([np.ones(2), None, np.zeros(2)], PAIR, [[1.0, 1.0], None, [0.0, 0.0]]),
+        ([np.ones(2, np.int8), np.ones(0)], F32, [[1.0, 1.0], []]),
+        ([np.ones(1, ">f4"), [2.0]], F32, [[1.0], [2.0]]),
+        ([Tensor(), None], PAIR, [[1.0, 2.0], None]),
+        ([range(2), collections.deque([5])], pa.large_list(pa.int8()), [[0, 1], [5]]),
+        ([np.array([1, 255])], pa.list_(pa.uint8()), [[1, 255]]),
+        ([np.array([True])], pa.list_(pa.bool_()), [[True]]),
+        ([np.array(["a", "bc"])], pa.list_(pa.string()), [["a", "bc"]]),
+        ([np.array(["2024-01-01"], "M8[ns]")], pa.list_(pa.date32()), [[DAY]]),
+        ([np.ma.array([1.0, 2.0], mask=[False, True])], F32, [[1.0, None]]),
+        ([np.eye(2), None], pa.list_(F32), [[[1.0, 0.0], [0.0, 1.0]], None]),
+        ([np.ones((1, 2)), np.ones((0, 2))], pa.list_(PAIR), [[[1.0, 1.0]], []]),
+        ([np.arange(4).reshape(2, 2)], pa.list_(pa.list_(pa.int8(), 2), 2), [[[0, 1], [2, 3]]]),
+        ([[np.ones(1), [2]], []], pa.list_(F32), [[[1.0], [2.0]], []]),
+        ([{"x": 1, "y": "a"}, {"x": 2}, None, {}], POINT,
+         [{"x": 1, "y": "a"}, {"x": 2, "y": None}, None, {"x": None, "y": None}]),
+        ([Point(1, "a"), Half(2), (3, "c"), collections.OrderedDict(x=4)], POINT,
+         [{"x": 1, "y": "a"}, {"x": 2, "y": None}, {"x": 3, "y": "c"}, {"x": 4, "y": None}]),
+        ([[Point(1)], None, [None, Half(2)]], pa.list_(POINT),
+         [[{"x": 1, "y": None}], None, [None, {"x": 2, "y": None}]]),
+        ([{"a": 1}, [("b", None)], None, ()], MAP, [[("a", 1)], [("b", None)], None, []]),
+        ([None, {"q": 1}], REQUIRED, None),
+        ([b"0" * 16, None], pa.uuid(), [uuid.UUID(bytes=b"0" * 16), None]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_accepted(rows, data_type, expected):
+    array = arrow_values(rows, data_type)
+    array.validate(full=True)
+    assert array.type == data_type
+    if expected is None:  # Arrow's own conversion is right for these.
+        expected = pa.array(rows, data_type).to_pylist()
+    assert array.to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "data_type", "message"),
+    [
+        ([1, 1.0], pa.int64(), "row 1: expected int64, got float 1.0"),
+        ([True], pa.int64(), "got bool True"),
+        ([np.timedelta64(1)], pa.int64(), "got timedelta64"),
+        ([300], pa.int8(), "row 0: expected int8, got int 300: .*too large"),
+        ([None, np.int64(300)], pa.int8(), "row 1: .*int64.*300"),
+        ([2**70], pa.int64(), "got int 1180591620717411303424: .*too large"),
+        ([-1], pa.uint8(), "row 0: expected uint8, got int -1"),
+        ([1], pa.bool_(), "expected bool, got int 1"),
+        ([True], pa.float64(), "expected double, got bool True"),
+        ([2**2000], pa.float64(), "expected double, got int"),
+        (["1.5"], pa.float32(), "expected float, got str '1.5'"),
+        ([None, "a", b"x"], pa.string(), "row 2: expected string, got bytes b'x'"),
+        (["x"], pa.binary(), "expected binary, got str 'x'"),
+        (["x"] * 200 + [b"x"], pa.string_view(), "row 200: expected string_view"),
+        ([b"abc"], pa.binary(2), "fixed_size_binary.*got bytes b'abc'"),
+        (["\ud800"], pa.string(), "surrogates"),
+        ([1], pa.dictionary(pa.int8(), pa.string()), "expected dictionary.*got int 1"),
+        ([1.5], pa.decimal128(38, 18), "expected decimal128.*got float 1.5"),
+        ([decimal.Decimal("1.234")], pa.decimal128(10, 2), "data loss"),
+        ([1], pa.null(), "expected null, got int 1"),
+        (["2024-01-01"], pa.date32(), "expected date32.*got str '2024-01-01'"),
+        ([NOON], pa.date32(), "expected date32.*got datetime"),
+        ([np.datetime64(NOON)], pa.date32(), "finer than the type"),
+        ([DAY], pa.timestamp("us"), "got date"),
+        ([5], pa.timestamp("us"), "got int 5"),
+        ([NOON.replace(tzinfo=UTC)], pa.timestamp("us"), "time zone"),
+        ([NOON, NOON], pa.timestamp("s"), "row 0: .*finer"),
+        ([np.datetime64(1, "ns")], pa.timestamp("us"), "finer"),
+        ([np.datetime64("9999-01-01")], pa.timestamp("ns"), "range"),
+        ([dt.timedelta(microseconds=1)], pa.duration("ms"), "finer"),
+        ([dt.time(1, tzinfo=UTC)], pa.time64("us"), "time zone"),
+        ([[1.0], [1.0, "a"]], F32, r"row 1: expected float, got str 'a' \(at \[1\]\)"),
+        ([None, [], [[1.0], None, ["a"]]], pa.list_(F32), r"row 2: .*'a' \(at \[2\]\[0\]\)"),
+        (["ab"], pa.list_(pa.string()), "expected list<item: string>, got str 'ab'"),
+        ([{1}], pa.list_(pa.int64()), "got set {1}"),
+        ([{"a": 1}], pa.list_(pa.string()), "got dict"),
+        ([Point(1)], F32, "got Point"),
+        ([1.0], F32, "expected list<item: float>, got float 1.0"),
+        ([np.array(1.0)], F32, "got ndarray"),
+        ([np.ones((1, 1))], F32, r"row 0: expected float, got list \[1.0\]"),
+        ([np.ones(1)], pa.list_(pa.int64()), r"expected int64, got float 1.0 \(at \[0\]\)"),
+        ([np.ones(1, bool)], pa.list_(pa.int8()), "expected int8, got bool True"),
+        ([np.array([1, 300])], pa.list_(pa.int8()), r"got int 300 \(at \[1\]\)"),
+        ([[1.0, 2.0], None, [1.0]], PAIR, "row 2: .*has 1 items, not 2"),
+        ([np.ones(3)], PAIR, "row 0: .*float64, shape .*has 3 items, not 2"),
+        ([np.ones((2, 3))], pa.list_(PAIR), r"row 0: .*has 3 items, not 2"),
+        ([{"x": 1}, {"z": 1}], POINT, "row 1: .*no field is called 'z'"),
+        ([{"x": 1}, {"x": "a"}], POINT, r"row 1: expected int64, got str 'a' \(at \.x\)"),
+        ([{"y": 5}, {"x": "a"}], POINT, r"row 0: expected string, got int 5 \(at \.y\)"),
+        ([(1,)], POINT, "row 0: .*it has 1 items for 2 fields"),
+        ([[1, "a"]], POINT, "got list"),
+        ([Spot(1)], POINT, "no field is called 'twice'"),
+        ([Spot], POINT, "got type"),
+        ([None, {"q": None}], REQUIRED, r"row 1: expected int64, got None \(at \.q\)"),
+        ([{"a": 1}, {"b": "c"}], MAP, r"row 1: expected int64, got str 'c' \(at \['b'\]\)"),
+        ([{1: 1}], MAP, r"expected string, got int 1 \(at \[key 1\]\)"),
+        ([{None: 1}], MAP, "nulls are not allowed"),
+        ([["ab"]], MAP, "not all pairs"),
+        (["ab"], MAP, "got str"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_refused(rows, data_type, message):
+    with pytest.raises(RowMismatch, match=message) as caught:
+        arrow_values(rows, data_type)
+    # What comes before the first row that does not fit does fit.
+    assert len(arrow_values(rows[: caught.value.row], data_type)) == caught.value.row
+    assert str(pickle.loads(pickle.dumps(RowMismatch(*caught.value.args)))) == str(caught.value)
+
+
+def test_a_reused_array_is_copied():
+    buffer = np.zeros(2, np.float32)
+    array = arrow_values([buffer], PAIR)
+    buffer[:] = 9
+    assert array.to_pylist() == [[0.0, 0.0]]
+
+
+LISTS = [[1, 2], None, [], [3, None]]
+
+
+def _same(left: Any, right: Any) -> None:
+    """Compare rows of arrays with their types."""
+    assert len(left) == len(right)
+    for a, b in zip(left, right, strict=True):
+        assert type(a) is type(b)
+        if isinstance(a, np.ndarray):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+        else:
+            assert a == b
+
+
+@pytest.mark.parametrize("hint", [np.ndarray, np.ndarray | None, npt.NDArray[np.int16]])
+@pytest.mark.parametrize("list_type", [pa.list_, pa.large_list])
+def test_lists_as_arrays(hint, list_type):
+    array = pa.array([[0], *LISTS], list_type(pa.int16()))[1:]
+    plain, changed = np.array([1, 2], np.int16), np.array([3, np.nan])
+    _same(python_rows(array, hint), [plain, None, np.array([], np.int16), changed])
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_fixed_size_lists_as_arrays(start):
+    array = pa.array([[1, 2], None, [3, 4]], PAIR)[start:]
+    expected = [np.array([1, 2], np.float32), None, np.array([3, 4], np.float32)][start:]
+    _same(python_rows(array, np.ndarray), expected)
+
+
+def test_arrays_are_views_of_the_column():
+    array = pa.array([[1, 2], [3, 4]], PAIR)
+    (row,) = python_rows(array[1:], np.ndarray)
+    assert np.shares_memory(row, array.values.to_numpy())
+    assert not row.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("rows", "data_type", "expected"),
+    [
+        ([[[1, 2], [3, 4]], None], pa.list_(PAIR), [np.array([[1, 2], [3, 4]], np.float32), None]),
+        ([["a", None]], pa.list_(pa.string()), [np.array(["a", None], object)]),
+        ([[True, None], [True]], pa.list_(pa.bool_()),
+         [np.array([True, None], object), np.array([True])]),
+        ([[NOON, None]], pa.list_(pa.timestamp("us")), [np.array([NOON, "NaT"], "M8[us]")]),
+        ([1, None], pa.int64(), [1, None]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_other_items_as_arrays(rows, data_type, expected):
+    _same(python_rows(pa.array(rows, data_type), np.ndarray), expected)
+
+
+def test_ragged_lists_are_arrays_of_arrays():
+    (row,) = python_rows(pa.array([[[1], None, [2, 3]]], pa.list_(pa.list_(pa.int8()))), np.ndarray)
+    assert row.dtype == object
+    _same(list(row), [np.array([1], np.int8), None, np.array([2, 3], np.int8)])
+
+
+def test_records():
+    points = [{"x": 1, "y": "a"}, None, {"x": 2, "y": None}]
+    column = pa.array([None, *points], POINT)[1:]
+    assert python_rows(column) == points
+    assert python_rows(column, Point | None) == [Point(1, "a"), None, Point(2, None)]
+    assert python_rows(column, Half) == [Half(1), None, Half(2)]
+    only_x = pa.array([{"x": 3}], pa.struct([("x", pa.int64())]))
+    assert [(spot.y, spot.twice) for spot in python_rows(only_x, Spot)] == [("default", 6)]
+    nested = pa.array([points[:1], None, []], pa.list_(POINT))
+    assert python_rows(nested, list[Point]) == [[Point(1, "a")], None, []]
+
+
+def test_hints_inside_typed_dicts_and_maps():
+    path = pa.struct([("points", pa.list_(POINT)), ("vector", F32), ("other", pa.int8())])
+    rows = [{"points": [{"x": 1, "y": "a"}], "vector": [1.0], "other": 3}, None]
+    first, second = python_rows(pa.array(rows, path), Path)
+    assert second is None
+    assert (first["points"], first["other"]) == ([Point(1, "a")], 3)
+    _same([first["vector"]], [np.array([1], np.float32)])
+    maps = pa.array([{"z": 0}, {"a": 1}, None, {}], MAP)[1:]
+    assert python_rows(maps) == [[("a", 1)], None, []]
+    assert python_rows(maps, dict[str, int]) == [{"a": 1}, None, {}]
+    assert python_rows(maps, dict) == [{"a": 1}, None, {}]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1, "1"),
+        (b"abc", "b'abc'"),
+        (b"a" * 1234, "<1,234 bytes: b'aaaaaaaaaaaaaaaa'...>"),
+        ([memoryview(bytes(20))], None),
+        (np.zeros((2, 3), np.int8), "<ndarray of int8, shape (2, 3)>"),
+        ({"a": np.zeros(1000)}, "{'a': <ndarray of float64, shape (1000,)>}"),
+        ("x" * 10_000, None),
+        (list(range(10_000)), "[0, 1, 2, 3, 4, 5, ...]"),
+        (10**5000, "<int whose repr fails>"),
+        (Hostile(), None),
+        (Point(1, "x" * 500), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_shortened(value, expected):
+    text = shortened(value)
+    assert len(text) <= 120
+    assert expected is None or text == expected
+    assert len(shortened(value, 10)) <= 10
