@@ -1,14 +1,14 @@
 """Feature engineering on multimodal Lance tables: Python functions as computed columns.
 
-    import geneva
+import geneva
 
-    @geneva.udf
-    def words(text: str) -> int:
-        return len(text.split())
+@geneva.udf
+def words(text: str) -> int:
+return len(text.split())
 
-    table = geneva.connect("my-db").open_table("docs")
-    table.add_columns({"words": words})
-    table.backfill("words")
+table = geneva.connect("my-db").open_table("docs")
+table.add_columns({"words": words})
+table.backfill("words")
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 version = __version__
 
-# Loaded when they are first used: a module that only decorates functions, or a worker that unpickles
-# one, needs no Lance.
+# Loaded when they are first used: a module that only decorates functions needs no Lance.
 _LAZY = {
     "BackfillJobResult": "geneva.jobs.result",
     "Connection": "geneva.db",

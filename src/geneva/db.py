@@ -23,7 +23,9 @@ class Connection:
     a context manager.
     """
 
-    def __init__(self, uri: str, storage_options: Mapping[str, str], options: dict[str, Any]) -> None:
+    def __init__(
+        self, uri: str, storage_options: Mapping[str, str], options: dict[str, Any]
+    ) -> None:
         self._uri = uri
         self._storage_options = dict(storage_options)
         self._options = options
@@ -36,7 +38,7 @@ class Connection:
 
     @property
     def _lancedb(self) -> Any:
-        """LanceDB's connection. LanceDB takes over a second to load, so it is opened when needed."""
+        """LanceDB's connection, opened when it is needed: LanceDB takes over a second to load."""
         if self._opened is None:
             import lancedb
 
@@ -154,7 +156,7 @@ class Connection:
 
     def table_names(self, page_token: str | None = None, limit: int | None = None) -> Iterable[str]:
         """Return the names of the tables."""
-        names: Iterable[str] = self._lancedb.table_names(page_token, limit or 10_000)
+        names: Iterable[str] = self._lancedb.table_names(page_token, limit)
         return names
 
     def drop_table(self, name: str, **kwargs: Any) -> None:
@@ -168,8 +170,10 @@ class Connection:
         self.open_table(name)
         self._lancedb.drop_table(name, **kwargs)
 
-    def _location(self, name: str, storage_options: Mapping[str, str] | None = None) -> TableLocation:
-        if not isinstance(name, str) or not name or "/" in name:
+    def _location(
+        self, name: str, storage_options: Mapping[str, str] | None = None
+    ) -> TableLocation:
+        if not name or "/" in name:
             raise InvalidArgumentError(f"{name!r} is not a table name.")
         options = {**self._storage_options, **dict(storage_options or {})}
         return TableLocation(f"{self._uri}/{name}.lance", tuple(sorted(options.items())))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from geneva.config import settings
 from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
@@ -44,6 +43,9 @@ def run_job(
     if runner == "process":
         # It starts while this thread loads settings, looks and plans.
         session_pool().prestart()
+    # Loading the library that checks settings takes as long as a worker takes to start.
+    from geneva.config import settings
+
     display = choose_display(wanted=progress, interval_s=settings().progress_interval_s)
 
     def show(now: Progress) -> None:
@@ -135,7 +137,7 @@ class JobFuture:
             )
         )
 
-    def _run(self, runner: str, progress: bool) -> None: 
+    def _run(self, runner: str, progress: bool) -> None:
         try:
             self._result = run_job(
                 self._job, runner=runner, progress=progress, stop=self._stop, listen=self._note

@@ -227,7 +227,7 @@ class TaskFailed:
 
     worker: int
     task_id: int | None
-    error: Exception
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +270,8 @@ class StopRequested:
 
 
 Event: TypeAlias = (
-    "WorkerReady | WorkerLost | TaskStarted | RowsApplied | PartWritten | TaskApplied | TaskSplit | TaskFailed"
-    " | FragmentWritten | Committed | CommitFailed | Tick | StopRequested"
+    "WorkerReady | WorkerLost | TaskStarted | RowsApplied | PartWritten | TaskApplied"
+    " | TaskSplit | TaskFailed | FragmentWritten | Committed | CommitFailed | Tick | StopRequested"
 )
 
 

@@ -158,8 +158,8 @@ class Plan:
         lines = [
             head,
             f"  rows to compute   {self.total_rows_pending:,} of {self.total_rows:,}",
-            f"  fragments         {len(self.fragments):,} of {self.total_fragments:,}"
-            f" in {self.total_tasks:,} tasks",
+            f"  fragments         {len(self.fragments):,} of {self.total_fragments:,}",
+            f"  tasks             {self.total_tasks:,}",
         ]
         lines += [f"  because           {rows:,} rows {why}" for why, rows in self.why.items()]
         taken = sum(len(fragment.parts) for fragment in self.fragments)
@@ -228,7 +228,7 @@ def plan_backfill(spec: BackfillSpec, snapshot: TableSnapshot) -> Plan:
 def _nothing_to_do(state: FragmentState, spec: BackfillSpec) -> str | None:
     """Say why a fragment needs nothing; None if it does.
 
-    A fragment whose last rows lie in parts has no pending rows, but its file is still to be written.
+    A fragment whose last rows lie in parts has no pending rows, but needs its file written.
     """
     if state.live_rows == 0:
         return "all rows are deleted"

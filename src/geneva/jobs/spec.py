@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from geneva.errors import InvalidArgumentError
-from geneva.resources.request import Request
 from geneva.storage.model import ComputedColumn
 
 
@@ -44,8 +43,10 @@ class BackfillSpec:
         Fragments per commit; None commits once, at the end.
     timeout_s : float or None
         Seconds until the job is stopped.
-    request : Request
-        Resources of one applier.
+    num_cpus, num_gpus : float
+        CPUs and GPUs of one applier, all its threads together.
+    memory_bytes : int
+        Memory of one applier; 0 asks for none.
     """
 
     column: str
@@ -61,7 +62,9 @@ class BackfillSpec:
     skip_frags: int
     commit_granularity: int | None
     timeout_s: float | None
-    request: Request
+    num_cpus: float
+    num_gpus: float
+    memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def check_arguments(arguments: BackfillArguments) -> None:
     if low is not None and high is not None and low > high:
         _refuse("min_checkpoint_size", low, f"at most max_checkpoint_size ({high})")
     where = arguments.where
-    if where is not None and (not isinstance(where, str) or not where.strip()):
+    if where is not None and not str(where).strip():
         _refuse("where", where, 'SQL such as "id > 10", or None')
     timeout = arguments.timeout
     if timeout is not None and not isinstance(timeout, timedelta) and not _is_number(timeout):
@@ -156,12 +159,10 @@ def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> Backf
         skip_frags=arguments.skip_frags,
         commit_granularity=arguments.commit_granularity,
         timeout_s=_seconds(arguments.timeout),
-        request=Request(
-            # Threads of one applier run at the same time, each with the function's CPUs.
-            num_cpus=chosen("num_cpus") * arguments.intra_applier_concurrency,
-            num_gpus=chosen("num_gpus"),
-            memory_bytes=chosen("memory") or 0,
-        ),
+        # Threads of one applier run at the same time, each with the function's CPUs.
+        num_cpus=chosen("num_cpus") * arguments.intra_applier_concurrency,
+        num_gpus=chosen("num_gpus"),
+        memory_bytes=chosen("memory") or 0,
     )
 
 

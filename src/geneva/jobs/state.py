@@ -7,16 +7,9 @@ fragment never leaves the others idle.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from geneva.errors import (
-    FatalWorkerCrashError,
-    FatalWorkerError,
-    FatalWorkerExitError,
-    FatalWorkerOOMError,
-    WorkerStartError,
-)
+from geneva.jobs.losses import LostPlace, late_start_error, loss_error, start_error
 from geneva.jobs.messages import (
     Apply,
     Command,
@@ -43,14 +36,13 @@ from geneva.jobs.messages import (
     WorkerReady,
     WriteFragment,
 )
-from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
+from geneva.jobs.planner import ApplyTask, Plan
 from geneva.jobs.scaling import Workload, seconds_left, workers_wanted
-from geneva.storage.model import ColumnFile, Part, RowRange
+from geneva.jobs.work import Work
 
 # A task is worth splitting when a second worker saves at least this much.
 _SPLIT_WORTH_S = 0.2
 _FIRST_BATCH_ROWS = 32
-_SIGKILL = -9
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +74,27 @@ class Limits:
 
 
 @dataclass(slots=True)
-class _Worker:
+class WorkerState:
+    """What a ready worker is doing.
+
+    Attributes
+    ----------
+    task : ApplyTask or None
+        The task that it computes.
+    writing : int
+        The fragment that it writes; -1 for none.
+    position : int
+        Physical offset that it has reported.
+    rows_at_risk : int
+        Reported rows that are not durable.
+    computing_since_s : float or None
+        When it began to compute what it has not reported; None while it loads the function.
+    split_asked : bool
+        Whether it was asked to give rows away and has not answered.
+    """
+
     task: ApplyTask | None = None
-    writing: int | None = None
+    writing: int = -1
     position: int = 0
     rows_at_risk: int = 0
     computing_since_s: float | None = None
@@ -92,67 +102,46 @@ class _Worker:
 
     @property
     def busy(self) -> bool:
-        return self.task is not None or self.writing is not None
+        """Whether it has a task or a fragment."""
+        return self.task is not None or self.writing >= 0
 
 
-@dataclass(slots=True)
-class _Fragment:
-    plan: FragmentPlan
-    open_tasks: int
-    parts: list[Part]
-    done: bool = False
-
-
-@dataclass(slots=True)
 class JobState:
     """State of one run of a plan.
 
     Parameters
     ----------
-    plan
+    plan : Plan
         What to do.
-    limits
+    limits : Limits
         Bounds of the run.
+
+    Attributes
+    ----------
+    workers : dict of int
+        The workers that are ready, by id.
+    rows_done : int
+        Rows computed so far, without those that were lost with a worker.
+    finished : bool
+        Whether the run has ended.
     """
 
-    plan: Plan
-    limits: Limits
-    workers: dict[int, _Worker] = field(default_factory=dict)
-    pending: deque[ApplyTask] = field(default_factory=deque)
-    finished: bool = False
-    _fragments: dict[int, _Fragment] = field(default_factory=dict)
-    _to_write: deque[int] = field(default_factory=deque)
-    _ready: list[ColumnFile] = field(default_factory=list)
-    _outdated: dict[int, str] = field(default_factory=dict)
-    _starting_since: list[float] = field(default_factory=list)
-    _losses: dict[tuple[int, int], int] = field(default_factory=dict)
-    _next_task_id: int = 0
-    _rows_done: int = 0
-    _busy_s: float = 0.0
-    _committing: bool = False
-    _error: BaseException | None = None
-    _stop_deadline_s: float | None = None
-    _startup_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._startup_s = self.limits.startup_s
-        self.pending.extend(self.plan.tasks)
-        self._next_task_id = len(self.plan.tasks)
-        tasks: dict[int, int] = {}
-        for task in self.plan.tasks:
-            tasks[task.fragment_id] = tasks.get(task.fragment_id, 0) + 1
-        for fragment in self.plan.fragments:
-            open_tasks = tasks.get(fragment.fragment_id, 0)
-            self._fragments[fragment.fragment_id] = _Fragment(
-                fragment, open_tasks, list(fragment.parts)
-            )
-            if not open_tasks:
-                self._to_write.append(fragment.fragment_id)
-
-    @property
-    def rows_done(self) -> int:
-        """Rows computed so far, without those that were lost with a worker."""
-        return self._rows_done
+    def __init__(self, plan: Plan, limits: Limits) -> None:
+        self.workers: dict[int, WorkerState] = {}
+        self.work = Work(plan)
+        self.rows_done = 0
+        self.finished = False
+        self._plan = plan
+        self._limits = limits
+        self._now_s = 0.0
+        self._startup_s = limits.startup_s
+        self._starting_since: list[float] = []
+        self._busy_s = 0.0
+        self._losses: dict[tuple[int, int], int] = {}
+        self._committing = False
+        self._outdated: dict[int, str] = {}
+        self._error: BaseException | None = None
+        self._stop_deadline_s = 0.0
 
     @property
     def workers_starting(self) -> int:
@@ -163,10 +152,10 @@ class JobState:
 
     def begin(self, ready: tuple[int, ...], starting: int, now_s: float) -> list[Command]:
         """Start the run with the workers that are there or on their way."""
+        self._now_s = now_s
         self._starting_since = [now_s] * starting
-        for worker in ready:
-            self.workers[worker] = _Worker()
-        return self._advance(now_s)
+        self.workers = {worker: WorkerState() for worker in ready}
+        return self._advance()
 
     def handle(self, event: Event, now_s: float) -> list[Command]:
         """Take in one event and return what to do next.
@@ -180,177 +169,149 @@ class JobState:
         """
         if self.finished:
             return []
-        commands: list[Command] = []
-        match event:
-            case WorkerReady():
-                self._starting_since = self._starting_since[1:]
-                self._startup_s = event.startup_s
-                self.workers[event.worker] = _Worker()
-            case TaskStarted():
-                self._task_started(event, now_s)
-            case RowsApplied():
-                self._rows_applied(event, now_s)
-            case PartWritten():
-                self._fragments[event.part.fragment_id].parts.append(event.part)
-                self.workers[event.worker].rows_at_risk = 0
-            case TaskApplied():
-                self._task_applied(event)
-            case TaskSplit():
-                self._task_split(event)
-            case FragmentWritten():
-                self.workers[event.worker].writing = None
-                self._fragment_ready(event.file)
-            case TaskFailed():
-                self._free(event.worker)
-                commands += self._stop(event.error, now_s)
-            case WorkerLost():
-                commands += self._worker_lost(event, now_s)
-            case Committed():
-                self._committing = False
-                self._outdated |= event.outdated
-            case CommitFailed():
-                self._committing = False
-                self._ready.clear()
-                commands += self._stop(event.error, now_s)
-            case StopRequested():
-                commands += self._stop(event.error, now_s)
-            case Tick():
-                pass
-        return commands + self._advance(now_s)
+        self._now_s = now_s
+        react = getattr(self, _REACTIONS[type(event)])
+        commands: list[Command] = react(event) or []
+        return commands + self._advance()
 
-    def _task_started(self, event: TaskStarted, now_s: float) -> None:
-        worker = self.workers[event.worker]
-        worker.computing_since_s = now_s
+    def _time_passed(self, event: Tick) -> None:
+        """Nothing changes but the time."""
+
+    def _worker_ready(self, event: WorkerReady) -> None:
+        self._starting_since = self._starting_since[1:]
+        self._startup_s = event.startup_s
+        self.workers[event.worker] = WorkerState()
+
+    def _task_started(self, event: TaskStarted) -> None:
+        self.workers[event.worker].computing_since_s = self._now_s
         if event.setup_s:
-            self._startup_s = max(self._startup_s, self.limits.startup_s + event.setup_s)
+            self._startup_s = max(self._startup_s, self._limits.startup_s + event.setup_s)
 
-    def _rows_applied(self, event: RowsApplied, now_s: float) -> None:
-        self._rows_done += event.rows
-        worker = self.workers.get(event.worker)
-        if worker is None or worker.task is None or worker.task.task_id != event.task_id:
-            return
+    def _rows_applied(self, event: RowsApplied) -> None:
+        self.rows_done += event.rows
+        worker = self.workers[event.worker]
         if worker.computing_since_s is not None:
-            self._busy_s += now_s - worker.computing_since_s
-        worker.computing_since_s = now_s
+            self._busy_s += self._now_s - worker.computing_since_s
+        worker.computing_since_s = self._now_s
         worker.position = event.position
         worker.rows_at_risk += event.rows
 
+    def _part_written(self, event: PartWritten) -> None:
+        self.work.add_part(event.part)
+        self.workers[event.worker].rows_at_risk = 0
+
     def _task_applied(self, event: TaskApplied) -> None:
         task = self.workers[event.worker].task
-        self._free(event.worker)
+        self.workers[event.worker] = WorkerState()
         if task is None:
             return
-        fragment = self._fragments[task.fragment_id]
         if event.rows.stop < task.rows.stop:
-            if self._error is None:
-                # It was split, and the answer to the request is still on its way.
-                self._add_task(task.fragment_id, RowRange(event.rows.stop, task.rows.stop))
-            return
-        fragment.open_tasks -= 1
-        if event.file is not None:
-            self._fragment_ready(event.file)
-        elif fragment.open_tasks == 0:
-            self._to_write.append(task.fragment_id)
+            if self._error is not None:
+                return  # It was stopped; the rest is for another run.
+            # It was split, and the answer to the request is still on its way.
+            task = self.work.split(task, event.rows.stop)
+        self.work.close(task, event.file)
 
     def _task_split(self, event: TaskSplit) -> None:
-        worker = self.workers.get(event.worker)
-        if worker is None or worker.task is None or worker.task.task_id != event.task_id:
+        worker = self.workers[event.worker]
+        if worker.task is None or worker.task.task_id != event.task_id:
             return
-        if event.at is None:
-            return  # It stays marked as asked until it reports more rows, or ends.
         worker.split_asked = False
-        task = worker.task
-        rest = RowRange(event.at, task.rows.stop)
-        worker.task = replace(task, rows=RowRange(task.rows.start, event.at))
-        self._fragments[task.fragment_id].open_tasks += 1
-        self._add_task(task.fragment_id, rest)
+        if event.at is None:
+            worker.position = worker.task.rows.stop  # There is nothing to ask it for.
+        else:
+            worker.task = self.work.split(worker.task, event.at)
 
-    def _worker_lost(self, event: WorkerLost, now_s: float) -> list[Command]:
+    def _fragment_written(self, event: FragmentWritten) -> None:
+        self.workers[event.worker] = WorkerState()
+        self.work.add_file(event.file)
+
+    def _task_failed(self, event: TaskFailed) -> list[Command]:
+        self.workers[event.worker] = WorkerState()
+        return self._stop(event.error)
+
+    def _worker_lost(self, event: WorkerLost) -> list[Command]:
         worker = self.workers.pop(event.worker, None)
         if worker is None:  # It was lost before it was ready.
             self._starting_since = self._starting_since[1:]
-            if self._lost_too_often((-1, -1)):
-                return self._stop(_start_error(event), now_s)
+            return self._stop(start_error(event)) if self._lost_too_often((-1, -1)) else []
+        self.rows_done -= worker.rows_at_risk
+        if self._error is not None or not worker.busy:
             return []
-        self._rows_done -= worker.rows_at_risk
-        if self._error is not None:
-            return []
-        start = -1
-        if worker.writing is not None:
-            fragment_id = worker.writing
-            self._to_write.appendleft(fragment_id)
-        elif worker.task is not None:
-            fragment_id = worker.task.fragment_id
-            start = self._durable_until(worker.task)
-            rest = RowRange(start, worker.task.rows.stop)
-            if len(rest):
-                self._add_task(fragment_id, rest, first=True)
-            else:
-                self._close_task(fragment_id)
+        if worker.task is not None:
+            lost = (worker.task.fragment_id, self.work.reclaim(worker.task))
         else:
+            lost = (worker.writing, -1)
+            self.work.to_write.appendleft(worker.writing)
+        if not self._lost_too_often(lost):
             return []
-        if self._lost_too_often((fragment_id, start)):
-            return self._stop(self._loss_error(event, worker, fragment_id), now_s)
-        return []
+        target = f"{self._plan.table_name}.{self._plan.column_name}"
+        place = LostPlace(target, lost[0], worker.position, writing=worker.task is None)
+        return self._stop(loss_error(event, place, self._limits.max_worker_losses))
+
+    def _committed(self, event: Committed) -> None:
+        self._committing = False
+        self._outdated |= event.outdated
+
+    def _commit_failed(self, event: CommitFailed) -> list[Command]:
+        self._committing = False
+        self.work.take_ready()
+        return self._stop(event.error)
+
+    def _stop_requested(self, event: StopRequested) -> list[Command]:
+        return self._stop(event.error)
 
     # -- decisions -----------------------------------------------------------------------------
 
-    def _advance(self, now_s: float) -> list[Command]:
+    def _advance(self) -> list[Command]:
+        if self._error is None and self._start_is_late():
+            late = self._stop(late_start_error(self._limits.worker_start_timeout_s))
+            return late + self._advance_stop()
         if self._error is not None:
-            return self._advance_stop(now_s)
-        commands: list[Command] = []
-        if self._starting_since and (
-            now_s - self._starting_since[0] > self.limits.worker_start_timeout_s
-        ):
-            error = WorkerStartError(
-                f"A worker process did not start within {self.limits.worker_start_timeout_s:g} s. "
-                "The machine may be out of memory; GENEVA_WORKER_START_TIMEOUT_S allows more."
-            )
-            return self._stop(error, now_s) + self._advance_stop(now_s)
-        commands += self._assign()
-        commands += self._scale(now_s)
-        done = all(fragment.done for fragment in self._fragments.values())
-        enough = self.limits.commit_granularity or len(self._fragments) + 1
-        if self._ready and not self._committing and (done or len(self._ready) >= enough):
+            return self._advance_stop()
+        commands = self._assign() + self._scale()
+        done = self.work.fragments_open == 0
+        enough = self._limits.commit_granularity or len(self._plan.fragments) + 1
+        if self._committing:
+            return commands
+        if self.work.ready and (done or len(self.work.ready) >= enough):
             commands.append(self._commit())
-        elif done and not self._committing:
+        elif done:
             commands.append(self._finish())
         return commands
 
-    def _advance_stop(self, now_s: float) -> list[Command]:
+    def _advance_stop(self) -> list[Command]:
+        """Wait for the workers to make their work durable, then commit and finish."""
         busy = [worker for worker, state in self.workers.items() if state.busy]
-        if busy and self._stop_deadline_s is not None and now_s < self._stop_deadline_s:
+        if busy and self._now_s < self._stop_deadline_s:
             return []
         commands: list[Command] = [KillWorker(worker) for worker in busy]
         for worker in busy:
             del self.workers[worker]
-        if self._committing:
-            return commands
-        if self._ready:
-            return [*commands, self._commit()]
-        return [*commands, self._finish()]
+        if not self._committing:
+            commands.append(self._commit() if self.work.ready else self._finish())
+        return commands
 
     def _assign(self) -> list[Command]:
         commands: list[Command] = []
         for worker, state in self.workers.items():
             if state.busy:
                 continue
-            if self._to_write:
-                fragment = self._fragments[self._to_write.popleft()]
-                state.writing = fragment.plan.fragment_id
-                commands.append(WriteFragment(worker, fragment.plan, tuple(fragment.parts)))
-            elif self.pending:
-                task = self.pending.popleft()
+            if self.work.to_write:
+                fragment_id = self.work.to_write.popleft()
+                state.writing = fragment_id
+                parts = self.work.parts_of(fragment_id)
+                commands.append(WriteFragment(worker, self.work.plan_of(fragment_id), parts))
+            elif self.work.pending:
+                task = self.work.pending.popleft()
                 state.task, state.position = task, task.rows.start
-                state.computing_since_s, state.split_asked = None, False
-                plan = self._fragments[task.fragment_id].plan
-                commands.append(Apply(worker, task, plan))
+                commands.append(Apply(worker, task, self.work.plan_of(task.fragment_id)))
             else:
                 commands += self._ask_for_split()
         return commands
 
     def _ask_for_split(self) -> list[Command]:
-        """Ask the worker with the longest rest to give half of it away; one request per idle worker."""
+        """Ask the worker with the longest rest for half of it; one request per idle worker."""
         idle = sum(not state.busy for state in self.workers.values())
         if sum(state.split_asked for state in self.workers.values()) >= idle:
             return []
@@ -361,125 +322,76 @@ class JobState:
             and state.computing_since_s is not None
             and not state.split_asked
         ]
-        if not left:
-            return []
-        rows_left, victim, task_id = max(left)
-        rest = replace(self._workload(0.0), rows_left=rows_left)
-        if self._rows_done and seconds_left(rest) < 2 * _SPLIT_WORTH_S:
+        rows_left, victim, task_id = max(left, default=(0, -1, -1))
+        rest = replace(self._workload(), rows_left=rows_left)
+        if rows_left < 2 or (self.rows_done and seconds_left(rest) < 2 * _SPLIT_WORTH_S):
             return []
         self.workers[victim].split_asked = True
         return [SplitTask(victim, task_id)]
 
-    def _scale(self, now_s: float) -> list[Command]:
-        if not (self.pending or self._to_write or any(s.task for s in self.workers.values())):
+    def _scale(self) -> list[Command]:
+        at_work = any(state.busy for state in self.workers.values())
+        if not (self.work.pending or self.work.to_write or at_work):
             return []
-        most = self.limits.max_workers
-        wanted = workers_wanted(self._workload(now_s), self._startup_s, most)
+        wanted = workers_wanted(self._workload(), self._startup_s, self._limits.max_workers)
         missing = wanted - len(self.workers) - len(self._starting_since)
         if missing <= 0:
             return []
-        self._starting_since += [now_s] * missing
+        self._starting_since += [self._now_s] * missing
         return [StartWorkers(missing)]
 
-    def _workload(self, now_s: float) -> Workload:
+    def _workload(self) -> Workload:
         computing = [
-            now_s - state.computing_since_s
+            self._now_s - state.computing_since_s
             for state in self.workers.values()
             if state.task is not None and state.computing_since_s is not None
         ]
-        unreported = sum(computing) if now_s else 0.0
         return Workload(
-            rows_left=max(0, self.plan.total_rows_pending - self._rows_done),
-            input_bytes=self.plan.input_bytes,
-            rows_done=self._rows_done,
-            busy_s=self._busy_s + (0.0 if self._rows_done else unreported),
+            rows_left=max(0, self._plan.total_rows_pending - self.rows_done),
+            input_bytes=self._plan.input_bytes,
+            rows_done=self.rows_done,
+            busy_s=self._busy_s if self.rows_done else sum(computing),
             rows_in_flight=_FIRST_BATCH_ROWS * len(computing),
         )
 
-    def _stop(self, error: BaseException, now_s: float) -> list[Command]:
+    def _stop(self, error: BaseException) -> list[Command]:
         """End the run early: what is computed becomes durable, nothing new is begun."""
         if self._error is not None:
             return []
         self._error = error
-        self._stop_deadline_s = now_s + self.limits.stop_grace_s
-        self.pending.clear()
-        self._to_write.clear()
+        self._stop_deadline_s = self._now_s + self._limits.stop_grace_s
+        self.work.drop()
         return [StopTask(w) for w, state in self.workers.items() if state.task is not None]
 
     def _commit(self) -> Commit:
-        files, self._ready = tuple(self._ready), []
         self._committing = True
-        return Commit(files)
+        return Commit(self.work.take_ready())
 
     def _finish(self) -> Finish:
         self.finished = True
         return Finish(Outcome(error=self._error, outdated=dict(self._outdated)))
 
-    # -- bookkeeping -----------------------------------------------------------------------------
-
-    def _free(self, worker: int) -> None:
-        state = self.workers.get(worker)
-        if state is not None:
-            state.task = state.writing = state.computing_since_s = None
-            state.split_asked, state.rows_at_risk = False, 0
-
-    def _fragment_ready(self, file: ColumnFile) -> None:
-        self._fragments[file.fragment_id].done = True
-        self._ready.append(file)
-
-    def _add_task(self, fragment_id: int, rows: RowRange, *, first: bool = False) -> None:
-        task = ApplyTask(task_id=self._next_task_id, fragment_id=fragment_id, rows=rows)
-        self._next_task_id += 1
-        if first:
-            self.pending.appendleft(task)
-        else:
-            self.pending.append(task)
-
-    def _close_task(self, fragment_id: int) -> None:
-        fragment = self._fragments[fragment_id]
-        fragment.open_tasks -= 1
-        if fragment.open_tasks == 0:
-            self._to_write.append(fragment_id)
-
-    def _durable_until(self, task: ApplyTask) -> int:
-        position = task.rows.start
-        parts = self._fragments[task.fragment_id].parts
-        for part in sorted(parts, key=lambda p: p.rows.start):
-            if part.rows.start <= position < part.rows.stop:
-                position = min(part.rows.stop, task.rows.stop)
-        return position
+    def _start_is_late(self) -> bool:
+        allowed_s = self._limits.worker_start_timeout_s
+        return bool(self._starting_since) and self._now_s - self._starting_since[0] > allowed_s
 
     def _lost_too_often(self, what: tuple[int, int]) -> bool:
         self._losses[what] = self._losses.get(what, 0) + 1
-        return self._losses[what] >= self.limits.max_worker_losses
-
-    def _loss_error(self, event: WorkerLost, worker: _Worker, fragment_id: int) -> FatalWorkerError:
-        what = f"writing fragment {fragment_id}"
-        if worker.task is not None:
-            near = max(worker.position, worker.task.rows.start)
-            what = f"computing fragment {fragment_id} near row offset {near}"
-        times = self.limits.max_worker_losses
-        words = f" Its last words:\n{event.last_words}" if event.last_words else ""
-        head = f"Workers of {self.plan.table_name}.{self.plan.column_name} were lost {times} times"
-        tail = "What was computed before is kept; running the backfill again goes on from there."
-        if event.exit_code == _SIGKILL:
-            return FatalWorkerOOMError(
-                f"{head} while {what}: killed (SIGKILL), as the system does when memory runs out. "
-                f"Lower batch_size or concurrency, or give the function less at once. {tail}{words}"
-            )
-        if event.exit_code is not None and event.exit_code < 0:
-            return FatalWorkerCrashError(
-                f"{head} while {what}: crashed with signal {-event.exit_code}. The function, or a "
-                f"library that it calls, crashes the interpreter. {tail}{words}"
-            )
-        return FatalWorkerExitError(
-            f"{head} while {what}: the process exited with code {event.exit_code}. The function, "
-            f"or a library that it calls, ends the process. {tail}{words}"
-        )
+        return self._losses[what] >= self._limits.max_worker_losses
 
 
-def _start_error(event: WorkerLost) -> WorkerStartError:
-    words = event.last_words or "(it printed nothing)"
-    return WorkerStartError(
-        f"Worker processes end before they are ready (exit code {event.exit_code}):\n{words}"
-    )
+_REACTIONS: dict[type, str] = {
+    Tick: "_time_passed",
+    WorkerReady: "_worker_ready",
+    TaskStarted: "_task_started",
+    RowsApplied: "_rows_applied",
+    PartWritten: "_part_written",
+    TaskApplied: "_task_applied",
+    TaskSplit: "_task_split",
+    TaskFailed: "_task_failed",
+    FragmentWritten: "_fragment_written",
+    WorkerLost: "_worker_lost",
+    Committed: "_committed",
+    CommitFailed: "_commit_failed",
+    StopRequested: "_stop_requested",
+}

@@ -93,7 +93,7 @@ class Applier:
             reporter = _Reporter(self._worker, task, emit)
             self._compute(task, fragment, control, output, reporter)
             done = RowRange(task.rows.start, control.end())
-            file = output.finish(done, whole=fragment.whole and done == task.rows)
+            file = output.finish(done)
             reporter.flush(done.stop)
             emit(TaskApplied(self._worker, task.task_id, done, file))
         except Exception as error:  # noqa: BLE001 - the user's function ran in here
@@ -114,7 +114,7 @@ class Applier:
         self._bound = bind(function, list(self._context.column.input_columns))
         try:
             self._bound.set_up()
-        except (Exception, SystemExit) as cause:  # noqa: BLE001 - user code
+        except (Exception, SystemExit) as cause:
             self._bound = None
             raise setup_error(self._context, cause) from cause
         if self._context.threads > 1:
@@ -158,16 +158,15 @@ class Applier:
         """Yield batches with what the function returned for them, in order of rows."""
         assert self._bound is not None  # noqa: S101 - _set_up() came first
         compute = self._bound.compute
-        in_flight: deque[tuple[Batch, Future[tuple[Any, float]] | None]] = deque()
+        in_flight: deque[tuple[Batch, Future[tuple[Any, float]]]] = deque()
         for batch in self._batches(task, fragment, reporter):
-            if not control.claim(int(batch[0][-1]) + 1):
-                batch = control.clip(batch)
-                if batch is None:
-                    break
+            mine = control.claimed(batch)
+            if mine is None:
+                break
             if self._pool is None:
-                yield batch, *_timed(compute, batch[1], reporter)
+                yield mine, *_timed(compute, mine[1], reporter)
                 continue
-            in_flight.append((batch, self._pool.submit(_timed, compute, batch[1], reporter)))
+            in_flight.append((mine, self._pool.submit(_timed, compute, mine[1], reporter)))
             if len(in_flight) >= 2 * self._context.threads:
                 first, future = in_flight.popleft()
                 yield first, *future.result()

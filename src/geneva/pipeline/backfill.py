@@ -1,4 +1,4 @@
-"""One backfill from its arguments to its result: look, plan, admit, drive, until nothing is left."""
+"""One backfill from its arguments to its result: look, plan, admit, drive, until it is done."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
+from typing import TYPE_CHECKING
 
-from geneva.config import Settings
 from geneva.errors import CommitError, ResourcesUnavailableError
 from geneva.jobs.messages import JobContext, Outcome
 from geneva.jobs.planner import Plan, plan_backfill
@@ -20,13 +20,16 @@ from geneva.jobs.state import JobState, Limits
 from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.tracker import Tracker
 from geneva.resources.admission import Admission, admit
-from geneva.resources.request import Machine
+from geneva.resources.request import Machine, Request
 from geneva.storage.commit import CommitResult, commit_column_files
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.parts import remove_parts
 from geneva.storage.snapshot import take_snapshot
+
+if TYPE_CHECKING:
+    from geneva.config import Settings
 
 # A round whose fragments were moved under it is planned again, but not for ever.
 _MOST_ROUNDS = 10
@@ -60,9 +63,7 @@ def new_job_id() -> str:
 def plan(job: BackfillJob, dataset: Dataset) -> tuple[BackfillSpec, Plan]:
     """Look at a table and plan a backfill; this is what both a dry run and a run execute."""
     spec = backfill_spec(job.column, job.arguments)
-    snapshot = take_snapshot(
-        dataset, job.location, job.column, where=spec.where, force=spec.force
-    )
+    snapshot = take_snapshot(dataset, job.location, job.column, where=spec.where, force=spec.force)
     return spec, plan_backfill(spec, snapshot)
 
 
@@ -74,7 +75,8 @@ def admitted(job: BackfillJob, spec: BackfillSpec, machine: Machine) -> Admissio
     ResourcesUnavailableError
         Not even one applier could ever run here.
     """
-    admission = admit(spec.request, spec.concurrency, machine)
+    request = Request(spec.num_cpus, spec.num_gpus, spec.memory_bytes)
+    admission = admit(request, spec.concurrency, machine)
     if admission.granted == 0:
         raise ResourcesUnavailableError(
             f"Backfill of {job.location.name}.{job.column.name} cannot run: {admission.reason}. "

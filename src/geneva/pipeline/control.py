@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from geneva.storage.model import RowRange
 
+Batch = tuple[np.ndarray, pa.RecordBatch]
+
 
 class TaskControl:
     """The rows of a running task, shared by the thread that computes and the one that listens.
@@ -23,14 +25,14 @@ class TaskControl:
     Examples
     --------
     >>> control = TaskControl(RowRange(0, 100))
-    >>> control.claim(20)
+    >>> first = np.arange(20), pa.record_batch({"x": range(20)})
+    >>> control.claimed(first) is first
     True
     >>> control.split()
     60
-    >>> control.claim(61)
-    False
-    >>> control.end()
-    60
+    >>> offsets, _ = control.claimed((np.arange(50, 70), pa.record_batch({"x": range(20)})))
+    >>> int(offsets[-1]), control.end()
+    (59, 60)
     """
 
     def __init__(self, rows: RowRange) -> None:
@@ -39,24 +41,18 @@ class TaskControl:
         self._stop = rows.stop
         self._stopping = False
 
-    def claim(self, upto: int) -> bool:
-        """Claim all rows before ``upto``; False if some of them are not this task's any more."""
-        with self._lock:
-            if self._stopping or upto > self._stop:
-                return False
-            self._claimed = upto
-            return True
-
-    def clip(
-        self, batch: tuple[np.ndarray, pa.RecordBatch]
-    ) -> tuple[np.ndarray, pa.RecordBatch] | None:
-        """Claim and return the rows of a batch that are still this task's; None if none are."""
+    def claimed(self, batch: Batch) -> Batch | None:
+        """Claim a batch and return the rows of it that are still this task's; None if none are."""
         offsets, columns = batch
         with self._lock:
             if self._stopping:
                 return None
-            kept = int(np.searchsorted(offsets, self._stop))
+            upto = int(offsets[-1]) + 1
+            if upto <= self._stop:
+                self._claimed = upto
+                return batch
             self._claimed = self._stop
+            kept = int(np.searchsorted(offsets, self._stop))
         return (offsets[:kept], columns.slice(0, kept)) if kept else None
 
     def split(self) -> int | None:

@@ -102,7 +102,7 @@ def pack_error(error: BaseException) -> PackedError:
 
 
 def unpack_error(packed: PackedError) -> Exception:
-    """Return the error as it was, with the user's exception and the worker's traceback as causes."""
+    """Return the error with the user's exception and the worker's traceback as its causes."""
     error: Exception = pickle.loads(packed.payload)
     remote = WorkerTraceback(packed.text) if packed.text else None
     if packed.cause is None:

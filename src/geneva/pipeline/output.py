@@ -53,6 +53,8 @@ class TaskOutput:
         self._dataset = dataset
         self._task = task
         self._fragment = fragment
+        # A fragment that was split has several tasks, and none of them is the whole of it.
+        self._whole = fragment.whole and task.rows == RowRange(0, fragment.physical_rows)
         self._worker = worker
         self._emit = emit
         self._offsets: list[np.ndarray] = []
@@ -87,19 +89,20 @@ class TaskOutput:
                 self._write_part(self._position)
         self.seconds += time.perf_counter() - started
 
-    def finish(self, done: RowRange, *, whole: bool) -> ColumnFile | None:
-        """End the task; return the column file if the task was a whole fragment in one piece."""
+    def finish(self, done: RowRange) -> ColumnFile | None:
+        """End the task, which accounts for these rows.
+
+        Returns the column file if the task was a whole fragment, in one piece to its end.
+        """
         untouched = self._part_start == self._task.rows.start
-        if not (whole and untouched):
+        if not (self._whole and untouched and done == self._task.rows):
             self._write_part(done.stop)
             return None
-        if self._direct is None:
-            self._open_direct()
-        assert self._direct is not None  # noqa: S101 - opened above
+        writer = self._direct or self._open_direct()
         rows = self._fragment.physical_rows
-        covered = None if self._fragment.complete else self._direct.covered_rows(rows)
+        covered = None if self._fragment.complete else writer.covered_rows(rows)
         metadata = file_metadata(self._context)
-        return self._direct.close(self._fragment.fragment_id, rows, metadata, covered)
+        return writer.close(self._fragment.fragment_id, rows, metadata, covered)
 
     def keep(self) -> None:
         """Make what was taken so far durable, after a failure."""
@@ -114,24 +117,26 @@ class TaskOutput:
 
     def _fits_one_interval(self, now_s: float) -> bool:
         """Guess from the pace so far whether the whole fragment is done before a checkpoint."""
-        if not self._fragment.whole or self._context.column.is_blob:
+        if not self._whole or self._context.column.is_blob:
             return False
         if self._part_start > self._task.rows.start or self._context.checkpoint_size is not None:
             return False
         share = (self._position - self._task.rows.start) / len(self._task.rows)
         return (now_s - self._opened_at) / share < self._context.checkpoint_interval_s / 2
 
-    def _open_direct(self) -> None:
+    def _open_direct(self) -> ColumnFileWriter:
         column = self._context.column
-        self._direct = ColumnFileWriter(
+        writer = ColumnFileWriter(
             self._dataset,
             self._context.location,
             (column.name, column.data_type, column.is_blob),
             file_name(self._fragment.fingerprint, complete=self._fragment.complete),
         )
         for offsets, values in zip(self._offsets, self._values, strict=True):
-            self._direct.append(offsets, values)
+            writer.append(offsets, values)
         self._clear()
+        self._direct = writer
+        return writer
 
     def _write_part(self, stop: int) -> None:
         if self._direct is not None:

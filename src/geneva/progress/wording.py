@@ -61,8 +61,8 @@ def workers(progress: Progress) -> str:
 def stage(progress: Progress) -> str:
     """Say what the job is doing and where most of its time goes."""
     slowest = progress.slowest_stage
-    return progress.stage if slowest is None else (
-        f"{progress.stage}, mostly {STAGE_NAMES[slowest]}"
+    return (
+        progress.stage if slowest is None else (f"{progress.stage}, mostly {STAGE_NAMES[slowest]}")
     )
 
 

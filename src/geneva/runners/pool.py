@@ -164,7 +164,7 @@ _pool_lock = threading.Lock()
 
 def session_pool() -> ProcessPool:
     """Return the processes of this session."""
-    global _pool  # noqa: PLW0603 - one pool per process is the point
+    global _pool
     with _pool_lock:
         if _pool is None:
             _pool = ProcessPool()

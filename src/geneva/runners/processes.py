@@ -19,7 +19,7 @@ from geneva.jobs.messages import (
     WorkerReady,
     WriteFragment,
 )
-from geneva.pipeline.failure import PackedError, unpack_error
+from geneva.pipeline.failure import unpack_error
 from geneva.runners.pool import ProcessPool, WorkerProcess
 
 
@@ -104,15 +104,15 @@ class ProcessRunner:
         events: list[Event] = []
         try:
             while process.connection.poll():
-                job_id, event = process.connection.recv()
+                job_id, event, packed = process.connection.recv()
                 if isinstance(event, WorkerReady):
                     process.ready = True
                     seconds = time.monotonic() - process.started_s
                     event = WorkerReady(process.worker, startup_s=seconds)
                 elif self._context is None or job_id != self._context.job_id:
                     continue  # A late answer from the job before.
-                elif isinstance(event, TaskFailed) and isinstance(event.error, PackedError):
-                    event = TaskFailed(event.worker, event.task_id, unpack_error(event.error))
+                elif packed is not None:
+                    event = TaskFailed(event.worker, event.task_id, unpack_error(packed))
                 self._note_end_of_work(event)
                 events.append(event)
         except (EOFError, OSError):

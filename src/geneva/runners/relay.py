@@ -41,9 +41,7 @@ class Relay:
         with self._lock:
             self._selector.register(stream, selectors.EVENT_READ, source)
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="geneva-output", daemon=True
-                )
+                self._thread = threading.Thread(target=self._run, name="geneva-output", daemon=True)
                 self._thread.start()
         os.write(self._wake_write, b".")
 
@@ -78,4 +76,3 @@ class Relay:
             # Looked up at each line: notebooks and progress bars replace these objects.
             with contextlib.suppress(ValueError, OSError):
                 print(text, file=getattr(sys, source.name))
-

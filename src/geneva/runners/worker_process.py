@@ -29,7 +29,7 @@ from geneva.jobs.messages import (
     WorkerReady,
     WriteFragment,
 )
-from geneva.pipeline.failure import pack_error
+from geneva.pipeline.failure import PackedError, pack_error
 from geneva.pipeline.worker import Worker
 
 
@@ -41,11 +41,13 @@ def main(worker: int, connection_fd: int) -> None:
     job_id: str | None = None
 
     def emit(event: Event) -> None:
+        sent: tuple[str | None, Event, PackedError | None] = (job_id, event, None)
         if isinstance(event, TaskFailed):
-            event = replace(event, error=pack_error(event.error))
+            # The error itself may not pickle, and would lose its cause.
+            sent = (job_id, replace(event, error=RuntimeError()), pack_error(event.error))
         try:
             with sending:
-                connection.send((job_id, event))
+                connection.send(sent)
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)  # The caller is gone.
 

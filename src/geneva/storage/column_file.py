@@ -19,8 +19,8 @@ from lance.blob import blob_field
 from lance.file import LanceFileReader, LanceFileSession
 from lance.fragment import DataFile
 
-from geneva.storage.dataset import Dataset
 from geneva.storage.blob_encoder import BlobEncoder
+from geneva.storage.dataset import Dataset
 from geneva.storage.model import ColumnFile, TableLocation, pack_rows, unpack_rows
 
 COVERAGE_KEY = "geneva.coverage"

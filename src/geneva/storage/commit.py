@@ -88,8 +88,8 @@ def commit_column_files(
         version = retrying(attempt.run)
     except _Conflict as conflict:
         raise CommitError(
-            f"Committing {column.name!r} to {location.name!r} met a conflict {max_retries + 1} times; "
-            f"the last one: {conflict}. Pause the other writer or raise "
+            f"Committing {column.name!r} to {location.name!r} met a conflict {max_retries + 1} "
+            f"times; the last one: {conflict}. Pause the other writer or raise "
             "GENEVA_COMMIT_MAX_RETRIES, and run the backfill again."
         ) from None
     return CommitResult(
@@ -100,7 +100,7 @@ def commit_column_files(
     )
 
 
-class _Conflict(Exception):
+class _Conflict(Exception):  # noqa: N818 - a reason to retry, never seen outside
     """Another writer came first; look again and retry."""
 
 
@@ -219,4 +219,3 @@ def _transaction_properties(dataset: Dataset, version: int) -> dict[str, str]:
         # pylance 14.0 cannot represent a compaction that remapped an index; it is not ours.
         return {}
     return dict(transaction.transaction_properties or {}) if transaction else {}
-

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import lance
 
 from geneva.errors import TableNotFoundError
 from geneva.storage.model import TableLocation
 
-Dataset = lance.LanceDataset
+Dataset: TypeAlias = Any
+"""A ``lance.LanceDataset``; Lance publishes no types."""
 
 
 def open_dataset(location: TableLocation, version: int | None = None) -> Dataset:
@@ -28,8 +29,8 @@ def open_dataset(location: TableLocation, version: int | None = None) -> Dataset
             raise
         at = "" if version is None else f" at version {version}"
         raise TableNotFoundError(
-            f"Table {location.name!r} was not found{at} in {location.uri}. It may have been dropped "
-            "or renamed; table_names() of the connection lists what is there."
+            f"Table {location.name!r} was not found{at} in {location.uri}. It may have been "
+            "dropped or renamed; table_names() of the connection lists what is there."
         ) from None
 
 

@@ -108,8 +108,8 @@ def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
     if metadata.get(f"{_KEY}.udf_backend") != _BACKEND:
         raise NotComputedError(
             f"Column {name!r} was defined by another program "
-            f"({metadata.get(f'{_KEY}.udf_backend')!r}), whose functions cannot be run here. Attach "
-            f"the function again: alter_columns({{'path': '{name}', 'udf': my_udf}})."
+            f"({metadata.get(f'{_KEY}.udf_backend')!r}), whose functions cannot be run here. "
+            f"Attach the function again: alter_columns({{'path': '{name}', 'udf': my_udf}})."
         )
     blob = isinstance(field.type, pa.ExtensionType)
     return ComputedColumn(
@@ -125,7 +125,9 @@ def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
     )
 
 
-def with_function(column: ComputedColumn, function: UDF, inputs: list[str], payload: str) -> ComputedColumn:
+def with_function(
+    column: ComputedColumn, function: UDF, inputs: list[str], payload: str
+) -> ComputedColumn:
     """Return the column's definition with another function, for one job."""
     return dataclasses.replace(
         column,

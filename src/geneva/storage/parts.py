@@ -85,7 +85,8 @@ def read_part(files: TableFiles, part: Part) -> pa.Table:
 
 def read_part_offsets(files: TableFiles, part: Part) -> np.ndarray:
     """Return the physical offsets of the rows in a part."""
-    return read_part(files, part)["offset"].to_numpy()
+    offsets: np.ndarray = read_part(files, part)["offset"].to_numpy()
+    return offsets
 
 
 def remove_parts(files: TableFiles, field_id: int, fragments: dict[int, str]) -> None:

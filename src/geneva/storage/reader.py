@@ -88,7 +88,9 @@ def row_id_at(dataset: Dataset, fragment_id: int, offset: int) -> int | None:
     """Return the stable row id of a live row; None if it was deleted."""
     address = (fragment_id << 32) + offset
     fragment = dataset.get_fragment(fragment_id)
-    found = fragment.scanner(columns=[], filter=f"_rowaddr = {address}", with_row_id=True).to_table()
+    found = fragment.scanner(
+        columns=[], filter=f"_rowaddr = {address}", with_row_id=True
+    ).to_table()
     return int(found["_rowid"][0].as_py()) if found.num_rows else None
 
 

@@ -61,9 +61,9 @@ def resolve_inputs(
     missing = [column for column in inputs if lance_field(dataset, column) is None]
     if missing:
         raise ColumnNotFoundError(
-            f"{function.name} reads {', '.join(map(repr, missing))}, which table {table!r} does not "
-            f"have.{_nearest(missing[0], available)} Its columns: {', '.join(available)}. Name the "
-            "parameters like the columns, or give input_columns= in the order of the parameters."
+            f"{function.name} reads {', '.join(map(repr, missing))}, which table {table!r} does "
+            f"not have.{_nearest(missing[0], available)} Its columns: {', '.join(available)}. Name "
+            "the parameters like the columns, or give input_columns= in the order of the parameters."
         )
     if name in {column.split(".")[0] for column in inputs}:
         raise InvalidArgumentError(f"Column {name!r} cannot be computed from itself.")
@@ -132,7 +132,9 @@ def rename_inputs(dataset: Dataset, old: str, new: str) -> None:
         inputs = json.loads(metadata[b"virtual_column.udf_inputs"])
         renamed = [_renamed(column, old, new) for column in inputs]
         if renamed != inputs:
-            dataset.update_field_metadata({name: {"virtual_column.udf_inputs": json.dumps(renamed)}})
+            dataset.update_field_metadata(
+                {name: {"virtual_column.udf_inputs": json.dumps(renamed)}}
+            )
 
 
 def check_alteration(dataset: Dataset, table: str, alteration: dict[str, object]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,7 +55,8 @@ def take_snapshot(
     """
     files = TableFiles(location)
     inputs = input_field_ids(dataset, column)
-    ordered = [field.id() for field in map(partial(lance_field, dataset), column.input_columns)]
+    read = map(partial(lance_field, dataset), column.input_columns)
+    ordered = [field.id() for field in read if field is not None]
     outputs = output_field_ids(dataset, column)
     parts = list_parts(files, column.field_id)
     states = []
@@ -69,7 +71,9 @@ def take_snapshot(
             fingerprint=fingerprint,
             origin=Origin.STALE,
             pending_rows=0,
-            input_bytes=sum(f.file_size_bytes or 0 for f in fragment.data_files() if f.path in names),
+            input_bytes=sum(
+                f.file_size_bytes or 0 for f in fragment.data_files() if f.path in names
+            ),
         )
         held = file_positions(fragment, outputs)
         state = _classified(state, location, held[0][0] if held else None)
@@ -189,7 +193,7 @@ def _count_matching(
             addresses = batch["_rowaddr"].to_numpy()
             _, starts = np.unique(addresses >> np.uint64(32), return_index=True)
             bounds = [*sorted(starts.tolist()), len(addresses)]
-            for start, stop in zip(bounds, bounds[1:], strict=False):
+            for start, stop in pairwise(bounds):
                 fragment_id = int(addresses[start] >> np.uint64(32))
                 offsets = addresses[start:stop] & np.uint64(0xFFFFFFFF)
                 mask = masks.get(fragment_id)
@@ -198,6 +202,6 @@ def _count_matching(
     except (ValueError, OSError) as error:
         raise FilterError(
             f"where={condition!r} cannot be used as a filter: {error}. It is SQL over the columns "
-            f"{', '.join(dataset.schema.names)}, for example \"id % 10 = 0\"."
+            f'{", ".join(dataset.schema.names)}, for example "id % 10 = 0".'
         ) from None
     return counts

@@ -98,9 +98,9 @@ class BoundFunction:
         try:
             # extend() keeps what the iterator gave before it raised: the failing row is the next.
             rows.extend(map(self.function.func, *arguments))
-            if len(rows) < batch.num_rows:  # A StopIteration from the function ends map() quietly.
-                raise StopIteration("the function raised StopIteration")
-        except (Exception, SystemExit) as cause:  # noqa: BLE001 - user code
+            # A StopIteration from the function ends map() quietly.
+            _check_not_ended(len(rows), batch.num_rows)
+        except (Exception, SystemExit) as cause:
             row = len(rows)
             inputs = self._describe([column[row] for column in arguments])
             raise CallFailed(row, cause, self._convertible(rows), inputs) from cause
@@ -123,7 +123,7 @@ class BoundFunction:
         arguments = [batch] if whole else batch.columns
         try:
             result = self.function.func(*arguments)
-        except (Exception, SystemExit) as cause:  # noqa: BLE001 - user code
+        except (Exception, SystemExit) as cause:
             raise CallFailed(None, cause, self._nothing(), _shape(batch)) from cause
         try:
             return _as_column(result, self.function.data_type, batch.num_rows)
@@ -144,6 +144,11 @@ def bind(function: UDF, columns: list[str]) -> BoundFunction:
     hints = parameter_hints(function.func)
     padded = (hints + [None] * len(columns))[: len(columns)]
     return BoundFunction(function=function, columns=columns, hints=padded)
+
+
+def _check_not_ended(computed: int, rows: int) -> None:
+    if computed < rows:
+        raise StopIteration("raised by the function")
 
 
 def _shape(batch: pa.RecordBatch) -> str:

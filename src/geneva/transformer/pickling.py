@@ -263,18 +263,16 @@ def _explanation(obj: Any, error: Exception) -> str:
     steps, culprit, cause = _smallest(obj, [], error, set())
     kind = type(culprit)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    subject = "object of class" if not hasattr(obj, "__name__") else "function"
-    if isinstance(obj, type):
-        subject = "class"
-    name = getattr(obj, "__name__", type(obj).__name__)
-    what = "it is"
-    if steps:
-        path = "".join(text for _, text in steps).lstrip(".")
-        what = f"{steps[0][0]} '{path}'"
+    subject = "class" if isinstance(obj, type) else "function"
+    name = getattr(obj, "__name__", None)
+    if name is None:
+        subject, name = "object of class", type(obj).__name__
+    path = "".join(text for _, text in steps).lstrip(".")
+    what = f"{steps[0][0]} '{path}'" if steps else "it is"
     return (
         f"{subject} '{name}' cannot be sent to workers: {what} of type {module}{kind.__qualname__} "
-        f"{'and ' if not steps else ''}cannot be pickled ({type(cause).__name__}: {cause}). Create "
-        "it inside the function, or in setup() of a class."
+        f"{'' if steps else 'and '}cannot be pickled ({type(cause).__name__}: {cause}). Create it "
+        "inside the function, or in setup() of a class."
     )
 
 
@@ -303,12 +301,11 @@ def _parts(obj: Any) -> Iterator[tuple[str, str, Any]]:
     if isinstance(obj, types.FunctionType):
         yield from _parts_of_function(obj)
     elif isinstance(obj, types.MethodType):
-        yield "attribute", ".__self__", obj.__self__
-        yield "attribute", ".__func__", obj.__func__
+        for name in ("__self__", "__func__"):
+            yield "attribute", f".{name}", getattr(obj, name)
     elif isinstance(obj, functools.partial):
-        yield "attribute", ".func", obj.func
-        yield "attribute", ".args", obj.args
-        yield "attribute", ".keywords", obj.keywords
+        for name in ("func", "args", "keywords"):
+            yield "attribute", f".{name}", getattr(obj, name)
     elif isinstance(obj, (staticmethod, classmethod)):
         yield "attribute", "", obj.__func__
     elif isinstance(obj, property):

@@ -159,8 +159,9 @@ def _peeled(hint: Any) -> Any:
         return members[0]
     if isinstance(hint, typing.NewType):
         return hint.__supertype__
-    if type(hint).__name__ == "TypeAliasType":
-        return hint.__value__
+    # Aliases of the `type` statement, such as the NDArray[T] of newer NumPy.
+    if type(origin or hint).__name__ == "TypeAliasType":
+        return origin.__value__[members] if origin else hint.__value__
     return hint
 
 
@@ -321,8 +322,7 @@ def _kinds_of_hint(hint: Any) -> set[str] | None:
         return {"struct"}
     base = typing.get_origin(hint) or hint
     scalar = isinstance(base, type) and issubclass(base, np.generic)
-    found = [kind for kind, of, _ in _KINDS if base in of or (scalar and issubclass(base, of))]
-    return set(found) or None
+    return {kind for kind, of, _ in _KINDS if base in of or scalar and issubclass(base, of)} or None
 
 
 def _parts_accept(hint: Any, column_type: pa.DataType, kind: str) -> bool:

@@ -9,7 +9,7 @@ import math
 import typing
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, overload
 
 import attrs
 import numpy as np
@@ -18,8 +18,6 @@ import pyarrow as pa
 from geneva.errors import InvalidArgumentError, TypeHintError
 from geneva.transformer.pickling import pickle_by_value
 from geneva.transformer.types import arrow_type
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 BLOB_METADATA_KEY = "lance-encoding:blob"
 
@@ -122,8 +120,39 @@ class UDF:
         return bind(self, columns).compute(batch)
 
 
+class _Decorator(Protocol):
+    @overload
+    def __call__(self, func: type, /) -> Callable[..., UDF]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, func: Callable[..., Any], /) -> UDF: ...
+
+
+@overload
+def udf(func: type, /) -> Callable[..., UDF]: ...  # type: ignore[overload-overlap]
+@overload
+def udf(func: Callable[..., Any], /) -> UDF: ...
+@overload
+def udf(
+    *,
+    data_type: pa.DataType | None = None,
+    version: str | None = None,
+    cuda: bool = False,
+    field_metadata: Mapping[str, str] | None = None,
+    input_columns: Sequence[str] | None = None,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
+    memory: int | None = None,
+    batch_size: int | None = None,
+    checkpoint_size: int | None = None,
+    min_checkpoint_size: int = 1,
+    max_checkpoint_size: int | None = None,
+    task_size: int | None = None,
+) -> _Decorator: ...
+@overload
+def udf(func: Callable[..., Any], /, **options: Any) -> UDF: ...
 def udf(
     func: Callable[..., Any] | type | None = None,
+    /,
     *,
     data_type: pa.DataType | None = None,
     version: str | None = None,
@@ -222,7 +251,7 @@ def udf(
 
     def decorate(target: Callable[..., Any] | type) -> Any:
         if isinstance(target, UDF):
-            raise InvalidArgumentError(f"{target.name} is a UDF already; decorate the function once.")
+            raise InvalidArgumentError(f"{target.name} is a UDF already; decorate a function once.")
         if inspect.isclass(target):
             return _class_factory(target, data_type, version, input_columns, options)
         return _make(target, data_type, version, input_columns, options)
@@ -278,7 +307,7 @@ def _make(
         raise InvalidArgumentError(f"{name} reads no column; give it at least one parameter.")
     _check_arity(name, arg_type, parameters, inputs)
     if data_type is None:
-        data_type = _returned_type(name, hints, arg_type)
+        data_type = _returned_type(name, hints)
     return UDF(
         func=func,
         name=name,
@@ -321,9 +350,7 @@ def _parameters(func: Callable[..., Any], name: str, *, bound: bool) -> list[ins
     return positional
 
 
-def _arg_type(
-    name: str, parameters: list[inspect.Parameter], hints: dict[str, Any]
-) -> UDFArgType:
+def _arg_type(name: str, parameters: list[inspect.Parameter], hints: dict[str, Any]) -> UDFArgType:
     annotations = [hints.get(p.name) for p in parameters]
     if pa.RecordBatch in annotations:
         if len(annotations) > 1:
@@ -355,7 +382,7 @@ def _check_arity(
         )
 
 
-def _returned_type(name: str, hints: dict[str, Any], arg_type: UDFArgType) -> pa.DataType:
+def _returned_type(name: str, hints: dict[str, Any]) -> pa.DataType:
     hint = hints.get("return")
     arrow_containers = (pa.Array, pa.ChunkedArray, pa.RecordBatch, np.ndarray)
     if hint is None or hint in arrow_containers:

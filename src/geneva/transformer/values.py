@@ -354,9 +354,15 @@ def _decimal(value: Any, _: pa.DataType) -> decimal.Decimal:
     return decimal.Decimal(value if isinstance(value, decimal.Decimal) else int(value))
 
 
+def _numpy_type(data_type: pa.DataType) -> np.dtype[Any]:
+    """Return the type of the same width; Arrow's own method for it would import pandas."""
+    names = {"halffloat": "float16", "float": "float32", "double": "float64"}
+    return np.dtype(names.get(str(data_type), str(data_type)))
+
+
 def _make_floats(rows: list[Any], data_type: pa.DataType) -> pa.Array:
     flat = np.fromiter(rows, np.float64, len(rows))
-    return pa.array(flat.astype(data_type.to_pandas_dtype(), copy=False))
+    return pa.array(flat.astype(_numpy_type(data_type), copy=False))
 
 
 _INT = (int, np.integer)
@@ -480,7 +486,7 @@ def _build_table_of_floats(
     if operator.countOf(map(type, itertools.chain.from_iterable(lists)), float) != total:
         return None
     with np.errstate(over="ignore"):
-        return pa.array(np.array(lists, data_type.value_type.to_pandas_dtype()).reshape(-1))
+        return pa.array(np.array(lists, _numpy_type(data_type.value_type)).reshape(-1))
 
 
 def _as_list(index: int, row: Any, data_type: pa.DataType) -> Any:
@@ -513,7 +519,7 @@ def _build_arrays(
         return None
     # Concatenating copies, so the function may write its next result into the same array.
     flat = np.concatenate(arrays if len(levels) == 1 else [array.ravel() for array in arrays])
-    target = np.dtype(leaf.to_pandas_dtype())
+    target = _numpy_type(leaf)
     if target.kind in "iu" and flat.size and not np.can_cast(flat.dtype, target):
         limits = np.iinfo(target)
         if int(flat.min()) < limits.min or int(flat.max()) > limits.max:

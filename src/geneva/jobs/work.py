@@ -1,0 +1,119 @@
+"""What is left to do in one run: tasks to compute, fragments to write, files to commit."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
+from geneva.storage.model import ColumnFile, Part, RowRange
+
+
+@dataclass(slots=True)
+class _Fragment:
+    plan: FragmentPlan
+    open_tasks: int
+    parts: list[Part]
+
+
+class Work:
+    """The work of a plan. Every row range is either pending, at a worker, or done.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to do.
+
+    Attributes
+    ----------
+    pending : deque of ApplyTask
+        Tasks that no worker has.
+    to_write : deque of int
+        Fragments whose parts are all there.
+    ready : list of ColumnFile
+        Files to commit.
+    fragments_open : int
+        Fragments without a file.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.pending: deque[ApplyTask] = deque(plan.tasks)
+        self.to_write: deque[int] = deque()
+        self.ready: list[ColumnFile] = []
+        self.fragments_open = len(plan.fragments)
+        self._next_task_id = len(plan.tasks)
+        tasks: dict[int, int] = {}
+        for task in plan.tasks:
+            tasks[task.fragment_id] = tasks.get(task.fragment_id, 0) + 1
+        self._fragments = {
+            fragment.fragment_id: _Fragment(
+                fragment, tasks.get(fragment.fragment_id, 0), list(fragment.parts)
+            )
+            for fragment in plan.fragments
+        }
+        # An earlier job has computed all of these and had no time to write them.
+        self.to_write.extend(i for i in self._fragments if i not in tasks)
+
+    def plan_of(self, fragment_id: int) -> FragmentPlan:
+        """Return the plan of a fragment."""
+        return self._fragments[fragment_id].plan
+
+    def parts_of(self, fragment_id: int) -> tuple[Part, ...]:
+        """Return the parts that hold a fragment's computed rows."""
+        return tuple(self._fragments[fragment_id].parts)
+
+    def add_part(self, part: Part) -> None:
+        """Take in a durable part."""
+        self._fragments[part.fragment_id].parts.append(part)
+
+    def add_file(self, file: ColumnFile) -> None:
+        """Take in a finished column file."""
+        self.fragments_open -= 1
+        self.ready.append(file)
+
+    def take_ready(self) -> tuple[ColumnFile, ...]:
+        """Hand out the files to commit."""
+        files, self.ready = tuple(self.ready), []
+        return files
+
+    def close(self, task: ApplyTask, file: ColumnFile | None) -> None:
+        """Take in that a task is done; after the last of a fragment its file can be written."""
+        fragment = self._fragments[task.fragment_id]
+        fragment.open_tasks -= 1
+        if file is not None:
+            self.add_file(file)
+        elif fragment.open_tasks == 0:
+            self.to_write.append(task.fragment_id)
+
+    def split(self, task: ApplyTask, at: int) -> ApplyTask:
+        """Take the rows from ``at`` on from a task; return what is left of it."""
+        self._fragments[task.fragment_id].open_tasks += 1
+        self.pending.append(self._task(task.fragment_id, RowRange(at, task.rows.stop)))
+        return ApplyTask(task.task_id, task.fragment_id, RowRange(task.rows.start, at))
+
+    def reclaim(self, task: ApplyTask) -> int:
+        """Take a task back from a worker that was lost; return where its lost rows begin."""
+        start = self._durable_until(task)
+        rest = RowRange(start, task.rows.stop)
+        if len(rest):
+            self.pending.appendleft(self._task(task.fragment_id, rest))
+        else:
+            self.close(task, None)
+        return start
+
+    def drop(self) -> None:
+        """Begin nothing more; what is computed stays in parts for another run."""
+        self.pending.clear()
+        self.to_write.clear()
+
+    def _task(self, fragment_id: int, rows: RowRange) -> ApplyTask:
+        self._next_task_id += 1
+        return ApplyTask(self._next_task_id - 1, fragment_id, rows)
+
+    def _durable_until(self, task: ApplyTask) -> int:
+        position = task.rows.start
+        parts = self._fragments[task.fragment_id].parts
+        for part in sorted(parts, key=lambda p: p.rows.start):
+            if part.rows.start <= position < part.rows.stop:
+                position = min(part.rows.stop, task.rows.stop)
+        return position
