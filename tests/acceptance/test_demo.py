@@ -1,10 +1,12 @@
 """`geneva demo`, as a user runs it."""
 
+import io
 import os
 import re
 import subprocess
 import sys
 
+import lancedb
 import numpy as np
 import pytest
 from PIL import Image
@@ -40,6 +42,26 @@ def test_the_demo_runs_to_its_end(first):
         assert re.search(rf"{column} +252 ", first.stdout)
     assert re.search(r"texts\.word_count +\d\d+ ", first.stdout)
     assert "Traceback" not in first.stdout + first.stderr
+
+
+def test_every_value_is_there_and_right(first, place):
+    images = lancedb.connect(place).open_table("images")
+    table = images.to_arrow()
+    assert {name: table[name].null_count for name in table.schema.names} == dict.fromkeys(
+        ["name", "photo", "source", "box", "image", "size", "histogram", "phash", "thumbnail"], 0
+    )
+    histogram = np.array(table["histogram"].to_pylist())
+    np.testing.assert_allclose((histogram**2).sum(axis=1), 1, rtol=1e-5)
+    blobs = images.to_lance().take_blobs("thumbnail", indices=list(range(len(table))))
+    for row, blob in zip(table.drop(["thumbnail"]).to_pylist(), blobs, strict=True):
+        left, top, right, bottom = row["box"]
+        assert row["size"] == {"width": right - left, "height": bottom - top}
+        with Image.open(io.BytesIO(blob.readall())) as small:
+            ratio = small.width / small.height
+        assert ratio == pytest.approx((right - left) / (bottom - top), rel=0.02)
+    texts = lancedb.connect(place).open_table("texts").to_arrow()
+    counts = [len(text.split()) for text in texts["text"].to_pylist()]
+    assert texts["word_count"].to_pylist() == counts
 
 
 def test_the_search_finds_the_same_scene(first):

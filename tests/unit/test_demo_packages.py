@@ -110,7 +110,7 @@ def test_missing_packages_go_last_on_the_path(monkeypatch, tmp_path, offline, pi
 
     assert len(lines) == 1
     assert "geneva-test-absent>=1" in lines[0]
-    place = folder / sys.implementation.cache_tag
+    place = folder / sys.implementation.cache_tag / "site-packages"
     assert sys.path == [*before, str(place)]
     assert importlib.import_module("geneva_test_absent").VERSION == "1.5"
     sys.modules.pop("geneva_test_absent")

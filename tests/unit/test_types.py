@@ -151,7 +151,7 @@ def test_arrow_type(hint, expected):
         (Literal[1, "a"], "Literal", "neither all str"),
         (Mixed, "`Mixed`", "neither all str"),
         (Node, "`Node`", "recursive"),
-        (Untyped, "`Untyped`", "field 'a' without a type hint"),
+        (Untyped, "`Untyped`", "has no type hint for 'a'"),
         ([int], "int", "can be stored"),
     ],
     ids=str,

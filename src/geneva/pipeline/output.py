@@ -22,7 +22,7 @@ from geneva.storage.files import TableFiles
 from geneva.storage.model import ColumnFile, RowRange
 from geneva.storage.parts import part_folder, write_part
 
-_MOST_BUFFERED_BYTES = 32 << 20
+_MOST_BUFFERED_BYTES = 4 << 20
 
 
 class TaskOutput:

@@ -62,8 +62,7 @@ def arrow_type(hint: Any) -> pa.DataType:
     Parameters
     ----------
     hint : Any
-        A type hint, with forward references already resolved. Those in the fields of a TypedDict,
-        NamedTuple or dataclass are resolved here.
+        A type hint. Forward references in it must be resolved already, but not those in classes.
 
     Raises
     ------
@@ -201,11 +200,11 @@ def _struct_type(record: Any, fields: dict[str, Any], parents: tuple[Any, ...]) 
         raise _NoArrowTypeError(record, "contains itself, and Arrow types cannot be recursive")
     if not fields:
         raise _NoArrowTypeError(record, "has no fields")
-    for name, hint in fields.items():
-        if hint is None:
-            raise _NoArrowTypeError(record, f"has a field {name!r} without a type hint")
-    nested = (*parents, record)
-    return pa.struct([(name, _converted(hint, nested)) for name, hint in fields.items()])
+    if None in fields.values():
+        names = ", ".join(repr(name) for name, hint in fields.items() if hint is None)
+        raise _NoArrowTypeError(record, f"has no type hint for {names}")
+    parents = (*parents, record)
+    return pa.struct([(name, _converted(hint, parents)) for name, hint in fields.items()])
 
 
 def _array_type(hint: Any, members: tuple[Any, ...]) -> pa.DataType:
@@ -322,7 +321,8 @@ def _kinds_of_hint(hint: Any) -> set[str] | None:
         return {"struct"}
     base = typing.get_origin(hint) or hint
     scalar = isinstance(base, type) and issubclass(base, np.generic)
-    return {kind for kind, of, _ in _KINDS if base in of or scalar and issubclass(base, of)} or None
+    found = {kind for kind, of, _ in _KINDS if base in of or (scalar and issubclass(base, of))}
+    return found or None
 
 
 def _parts_accept(hint: Any, column_type: pa.DataType, kind: str) -> bool:

@@ -355,7 +355,7 @@ def _decimal(value: Any, _: pa.DataType) -> decimal.Decimal:
 
 
 def _numpy_type(data_type: pa.DataType) -> np.dtype[Any]:
-    """Return the type of the same width; Arrow's own method for it would import pandas."""
+    """Return the type of the same width; Arrow's own method needs pandas in some versions."""
     names = {"halffloat": "float16", "float": "float32", "double": "float64"}
     return np.dtype(names.get(str(data_type), str(data_type)))
 
@@ -388,9 +388,9 @@ _RULES = (
 
 def _build_leaf(rows: list[Any], data_type: pa.DataType) -> pa.Array:
     rule = _rule(data_type)
-    alike = operator.countOf(map(type, rows), rule.exact) == len(rows)
-    adapted = rows if alike else _adaptable(rows, data_type, rule)
-    make = rule.make if alike else pa.array
+    kinds = set(map(type, rows))
+    make = rule.make if kinds == {rule.exact} else pa.array
+    adapted = rows if kinds <= {rule.exact, types.NoneType} else _checked(rows, data_type, rule)
     try:
         # A float that is out of the range of a narrower type becomes infinite, as in NumPy.
         with np.errstate(over="ignore"):
@@ -407,20 +407,15 @@ def _build_leaf(rows: list[Any], data_type: pa.DataType) -> pa.Array:
     return made
 
 
-def _adaptable(rows: list[Any], data_type: pa.DataType, rule: _Rule) -> list[Any]:
-    """Check the classes of values; return the same list if all but nulls are of the exact class."""
-    kinds = set(map(type, rows)) - {types.NoneType, rule.exact}
-    if not kinds:
-        return rows
-    given = rows
-    if any(issubclass(kind, enum.Enum) for kind in kinds):
-        rows = [_enum_value(row) for row in rows]
-        kinds = set(map(type, rows)) - {types.NoneType, rule.exact}
+def _checked(rows: list[Any], data_type: pa.DataType, rule: _Rule) -> list[Any]:
+    """Check the classes of values, and return them without Enums."""
+    plain = [_enum_value(row) for row in rows]
+    kinds = set(map(type, plain)) - {types.NoneType, rule.exact}
     wrong = {k for k in kinds if not issubclass(k, rule.taken) or issubclass(k, rule.refused)}
-    for index, row in enumerate(rows if wrong else ()):
-        if type(row) in wrong:
-            raise RowMismatch(index, data_type, given[index])
-    return list(rows)
+    for index, value in enumerate(plain if wrong else ()):
+        if type(value) in wrong:
+            raise RowMismatch(index, data_type, rows[index])
+    return plain
 
 
 def _enum_value(value: Any) -> Any:

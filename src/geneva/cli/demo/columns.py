@@ -94,7 +94,8 @@ def fill(table: Any, columns: Mapping[str, Any], concurrency: int) -> Iterator[F
         table.add_columns(missing)
     for column, udf in columns.items():
         started = time.perf_counter()
-        result = table.backfill(column, concurrency=concurrency)
+        # The demo prints one calm line of its own; bars would come and go around it.
+        result = table.backfill(column, concurrency=concurrency, progress=False)
         seconds = time.perf_counter() - started
         yield Filled(table.name, column, udf.name, result.columns[column].rows_processed, seconds)
     table.checkout_latest()

@@ -112,8 +112,9 @@ def ensure(folder: Path, *, install: bool, say: Callable[[str], None]) -> None:
     PackagesMissingError
         Something is missing and was not fetched; the message has the command to do it by hand.
     """
-    # Compiled packages fit one Python version only.
-    place = folder / str(sys.implementation.cache_tag)
+    # Compiled packages fit one Python version only. The last name marks them as installed
+    # packages, which workers import; the user's own modules would be sent along with a function.
+    place = folder / str(sys.implementation.cache_tag) / "site-packages"
     _append_to_path(place)
     absent = missing(required())
     if not absent:

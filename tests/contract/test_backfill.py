@@ -1,0 +1,308 @@
+"""What a backfill does, the same on every runner."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import lance
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+import geneva
+from tests.conftest import values
+
+
+@geneva.udf
+def double(id: int) -> int:
+    return 2 * id
+
+
+@geneva.udf
+def add_one(id: pa.Array) -> int:
+    return pc.add(id, 1)
+
+
+@geneva.udf(data_type=pa.int64())
+def sum_of_batch(batch: pa.RecordBatch) -> pa.Array:
+    return pc.add(batch["id"], pc.utf8_length(batch["text"]).cast(pa.int64()))
+
+
+@geneva.udf
+class Offset:
+    def __init__(self, by: int = 100) -> None:
+        self.by = by
+        self.ready = False
+
+    def setup(self) -> None:
+        self.ready = True
+
+    def __call__(self, id: int) -> int:
+        assert self.ready
+        return id + self.by
+
+
+FORMS = [
+    pytest.param(double, lambda i: 2 * i, id="scalar"),
+    pytest.param(add_one, lambda i: i + 1, id="array"),
+    pytest.param(sum_of_batch, lambda i: i + max(0, 2 * (i % 7) - 1), id="record batch"),
+    pytest.param(Offset(5), lambda i: i + 5, id="stateful"),
+    pytest.param(Offset, lambda i: i + 100, id="class"),
+    pytest.param((double, ["id"]), lambda i: 2 * i, id="with columns"),
+    pytest.param(geneva.udf(lambda v: -v, data_type=pa.int64(), input_columns=["id"]), lambda i: -i),
+]
+
+
+@pytest.mark.parametrize(("function", "expected"), FORMS)
+def test_every_form_computes_every_row(make_table, runner, function, expected):
+    table = make_table()
+    table.add_columns({"out": function})
+    assert set(values(table, "out").values()) == {None}
+    result = table.backfill("out", runner=runner, progress=False)
+    assert values(table, "out") == {i: expected(i) for i in range(100)}
+    assert result.status == "DONE"
+    assert result.columns["out"].rows_processed == 100
+    assert result.version == lance.dataset(table.uri).version
+
+
+def test_second_backfill_has_nothing_to_do(make_table, runner):
+    table = make_table()
+    table.add_columns({"out": double})
+    first = table.backfill("out", runner=runner, progress=False)
+    again = table.backfill("out", runner=runner, progress=False)
+    assert again.columns["out"].rows_processed == 0
+    assert again.version == first.version
+
+
+def test_only_appended_rows_are_computed(make_table, runner):
+    table = make_table()
+    table.add_columns({"out": double})
+    table.backfill("out", runner=runner, progress=False)
+    table.add([{"id": 1000, "text": "x"}])
+    assert table.plan_backfill("out").total_rows_pending == 1
+    assert table.backfill("out", runner=runner, progress=False).columns["out"].rows_processed == 1
+    assert values(table, "out")[1000] == 2000
+
+
+def test_appended_values_are_kept(make_table, runner):
+    table = make_table(10, 10)
+    table.add_columns({"out": double})
+    table.add(pa.table({"id": [1000, 1001], "text": ["x", "y"], "out": [7, None]}))
+    table.backfill("out", runner=runner, progress=False)
+    found = values(table, "out")
+    assert (found[1000], found[1001], found[3]) == (7, 2002, 6)
+    assert table.plan_backfill("out").total_rows_pending == 0
+
+
+def test_a_null_result_is_computed_and_not_missing(make_table, runner):
+    table = make_table()
+
+    @geneva.udf
+    def even(id: int) -> int | None:
+        return id if id % 2 == 0 else None
+
+    table.add_columns({"out": even})
+    table.backfill("out", runner=runner, progress=False)
+    assert values(table, "out")[3] is None
+    assert not table.plan_backfill("out").has_work
+
+
+def test_filter_computes_matching_rows_and_the_rest_later(make_table, runner):
+    table = make_table()
+    table.add_columns({"out": double})
+    some = table.backfill("out", where="id % 10 = 3", runner=runner, progress=False)
+    assert some.columns["out"].rows_processed == 10
+    assert values(table, "out") == {i: 2 * i if i % 10 == 3 else None for i in range(100)}
+    assert not table.plan_backfill("out", where="id % 10 = 3").has_work
+    more = table.backfill("out", where="id < 20", runner=runner, progress=False)
+    assert more.columns["out"].rows_processed == 18
+    rest = table.backfill("out", runner=runner, progress=False)
+    assert rest.columns["out"].rows_processed == 100 - 10 - 18
+    assert values(table, "out") == {i: 2 * i for i in range(100)}
+
+
+def test_filter_over_a_new_function_keeps_the_other_values(make_table, runner):
+    table = make_table()
+    table.add_columns({"out": double})
+    table.backfill("out", runner=runner, progress=False)
+    table.alter_columns({"path": "out", "udf": Offset(1)})
+    plan = table.plan_backfill("out")
+    assert plan.total_rows_pending == 100
+    assert plan.udf_mismatch
+    table.backfill("out", where="id < 2", runner=runner, progress=False)
+    found = values(table, "out")
+    assert [found[i] for i in range(4)] == [1, 2, 4, 6]
+    assert table.plan_backfill("out").total_rows_pending == 98
+    table.backfill("out", runner=runner, progress=False)
+    assert values(table, "out") == {i: i + 1 for i in range(100)}
+
+
+def test_force_computes_again(make_table, runner):
+    table = make_table()
+    table.add_columns({"out": double})
+    table.backfill("out", runner=runner, progress=False)
+    some = table.backfill("out", where="id < 5", force=True, runner=runner, progress=False)
+    assert some.columns["out"].rows_processed == 5
+    assert values(table, "out") == {i: 2 * i for i in range(100)}
+    assert not table.plan_backfill("out").has_work
+    everything = table.backfill("out", force=True, runner=runner, progress=False)
+    assert everything.columns["out"].rows_processed == 100
+
+
+def test_override_for_one_job(make_table, runner):
+    table = make_table()
+    table.add_columns({"out": double})
+    table.backfill("out", udf=Offset(1), runner=runner, progress=False)
+    assert values(table, "out")[10] == 11
+    # The column's own function has computed none of it.
+    assert table.plan_backfill("out").total_rows_pending == 100
+
+
+def test_deleted_rows_are_not_computed(make_table, runner):
+    table = make_table()
+    table.delete("id % 3 = 0")
+    table.delete("id >= 40 AND id < 80")
+    table.add_columns({"out": double})
+    live = [i for i in range(100) if i % 3 and not 40 <= i < 80]
+    result = table.backfill("out", runner=runner, progress=False)
+    assert result.columns["out"].rows_processed == len(live)
+    assert values(table, "out") == {i: 2 * i for i in live}
+
+
+def test_changed_inputs_make_a_column_stale(make_table, runner):
+    table = make_table()
+    table.add_columns({"a": double})
+    table.add_columns({"b": geneva.udf(lambda a: a + 1, data_type=pa.int64())})
+    table.backfill("a", runner=runner, progress=False)
+    table.backfill("b", runner=runner, progress=False)
+    assert values(table, "b")[4] == 9
+    table.backfill("a", udf=Offset(0), runner=runner, progress=False)
+    assert table.plan_backfill("b").total_rows_pending == 100
+    table.backfill("b", runner=runner, progress=False)
+    assert values(table, "b")[4] == 5
+
+
+def test_window_of_fragments(make_table, runner):
+    table = make_table(100, 20)
+    table.add_columns({"out": double})
+    first = table.backfill("out", num_frags=2, runner=runner, progress=False)
+    assert first.columns["out"].rows_processed == 40
+    table.backfill("out", num_frags=1, skip_frags=1, runner=runner, progress=False)
+    found = values(table, "out")
+    assert [i for i in range(100) if found[i] is None] == [*range(40, 60), *range(80, 100)]
+
+
+@pytest.mark.parametrize(("granularity", "versions"), [(1, 5), (2, 3), (None, 1)])
+def test_commits_per_granularity(make_table, runner, granularity, versions):
+    table = make_table(100, 20)
+    table.add_columns({"out": double})
+    before = lance.dataset(table.uri).version
+    table.backfill("out", commit_granularity=granularity, runner=runner, progress=False)
+    assert lance.dataset(table.uri).version == before + versions
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"checkpoint_size": 7},
+        {"task_size": 9},
+        {"batch_size": 13},
+        {"batch_size": 1000},
+        {"max_checkpoint_size": 5, "min_checkpoint_size": 2},
+        {"intra_applier_concurrency": 2, "num_cpus": 0.5, "batch_size": 4},
+        {"task_size": 16, "checkpoint_size": 5, "where": "id % 3 < 2"},
+    ],
+)
+def test_sizes_do_not_change_values(make_table, runner, sizes):
+    table = make_table()
+    table.delete("id = 17")
+    table.add_columns({"out": double})
+    table.backfill("out", runner=runner, progress=False, **sizes)
+    wanted = {i: 2 * i if "where" not in sizes or i % 3 < 2 else None for i in range(100) if i != 17}
+    assert values(table, "out") == wanted
+    assert not list(Path(table.uri, "_geneva").rglob("*.arrow"))
+
+
+def test_batch_size_is_what_the_function_sees(make_table, runner):
+    table = make_table(100, 100)
+
+    @geneva.udf(data_type=pa.int64(), batch_size=30)
+    def size(id: pa.Array) -> pa.Array:
+        return pa.array([len(id)] * len(id))
+
+    table.add_columns({"out": size})
+    table.backfill("out", runner=runner, progress=False)
+    assert sorted(set(values(table, "out").values())) == [10, 30]
+
+
+def test_struct_fields_blobs_and_vectors(db, runner):
+    rows = [{"info": {"a": i, "b": {"c": f"t{i}"}}, "id": i} for i in range(50)]
+    table = db.create_table("t", rows)
+    blob = {"lance-encoding:blob": "true"}
+
+    @geneva.udf(data_type=pa.large_binary(), input_columns=["id"], field_metadata=blob)
+    def picture(n: int) -> bytes | None:
+        return None if n == 3 else bytes([n % 256]) * (n * 3000)
+
+    @geneva.udf(input_columns=["info.b.c", "info.a"])
+    def joined(text: str, number: int) -> str:
+        return f"{text}-{number}"
+
+    @geneva.udf(data_type=pa.list_(pa.float32(), 4), input_columns=["id"])
+    def vector(n: int) -> list[float]:
+        return [float(n)] * 4
+
+    @geneva.udf(input_columns=["picture"])
+    def size(data: bytes) -> int | None:
+        return None if data is None else len(data)
+
+    table.add_columns({"picture": picture, "joined": joined, "vector": vector})
+    table.add_columns({"size": size})
+    for column in ("picture", "joined", "vector", "size"):
+        table.backfill(column, runner=runner, progress=False)
+    assert values(table, "joined")[7] == "t7-7"
+    assert values(table, "size") == {i: None if i == 3 else i * 3000 for i in range(50)}
+    assert table.search([9.0] * 4, "vector").limit(1).to_list()[0]["id"] == 9
+    blobs = lance.dataset(table.uri).take_blobs("picture", indices=[2, 40])
+    assert [len(b.read()) for b in blobs] == [6000, 120_000]
+
+
+def test_blob_columns_keep_old_values(db, runner):
+    table = db.create_table("t", [{"id": i} for i in range(20)])
+
+    @geneva.udf(data_type=pa.large_binary(), field_metadata={"lance-encoding:blob": "true"})
+    def text(id: int) -> bytes:
+        return b"%d" % id
+
+    table.add_columns({"b": text})
+    table.backfill("b", where="id < 5", runner=runner, progress=False)
+    table.backfill("b", runner=runner, progress=False)
+    data = lance.dataset(table.uri).scanner(columns=["b"], blob_handling="all_binary").to_table()
+    assert data["b"].to_pylist() == [b"%d" % i for i in range(20)]
+
+
+def test_empty_table(db, runner):
+    table = db.create_table("t", schema=pa.schema([("id", pa.int64())]))
+    table.add_columns({"out": double})
+    assert table.backfill("out", runner=runner, progress=False).columns["out"].rows_processed == 0
+    table.add([{"id": 4}])
+    table.backfill("out", runner=runner, progress=False)
+    assert values(table, "out") == {4: 8}
+
+
+def test_another_process_can_go_on(make_table, runner, tmp_path):
+    table = make_table()
+    offset = 1000  # A closure travels with the function.
+    table.add_columns({"out": geneva.udf(lambda id: id + offset, data_type=pa.int64())})
+    program = (
+        "import sys, geneva; t = geneva.connect(sys.argv[1]).open_table('docs'); "
+        "print(t.backfill('out', runner=sys.argv[2], progress=False).columns['out'].rows_processed)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "db"), runner],
+        check=True, capture_output=True, text=True,
+    )
+    assert done.stdout.strip() == "100"
+    assert values(table, "out")[1] == 1001
