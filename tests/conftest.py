@@ -16,7 +16,10 @@ RUNNERS = ("inline", "process")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--runner", choices=RUNNERS, action="append", help="run the contract tests on this runner only"
+        "--runner",
+        choices=RUNNERS,
+        action="append",
+        help="run the contract tests on this runner only",
     )
 
 

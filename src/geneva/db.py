@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -154,9 +154,24 @@ class Connection:
             kwargs["storage_options"] = {**self._storage_options, **storage_options}
         return self._lancedb.open_table(name, **kwargs)
 
-    def table_names(self, page_token: str | None = None, limit: int | None = None) -> Iterable[str]:
-        """Return the names of the tables."""
-        names: Iterable[str] = self._lancedb.table_names(page_token, limit)
+    def table_names(self, page_token: str | None = None, limit: int | None = None) -> list[str]:
+        """Return the names of the tables.
+
+        Parameters
+        ----------
+        page_token
+            Name after which to begin.
+        limit
+            Most names to return; None returns all.
+        """
+        names: list[str] = []
+        while limit is None or len(names) < limit:
+            wanted = None if limit is None else limit - len(names)
+            page = self._lancedb.list_tables(page_token=page_token, limit=wanted)
+            names += page.tables
+            page_token = page.page_token
+            if not page_token:
+                break
         return names
 
     def drop_table(self, name: str, **kwargs: Any) -> None:

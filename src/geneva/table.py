@@ -15,7 +15,12 @@ from geneva.jobs.spec import BackfillArguments, check_arguments
 from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
 from geneva.storage import schema
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.definitions import computed_column, store_function, with_function
+from geneva.storage.definitions import (
+    computed_column,
+    pack_function,
+    store_function,
+    with_function,
+)
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
 from geneva.transformer.udf import UDF
@@ -335,8 +340,9 @@ class Table:
                 f"{function.name} returns {function.data_type}, but column {names[0]!r} of "
                 f"{self.name!r} is {column.data_type}."
             )
-        payload = store_function(TableFiles(self._location), function)
-        return with_function(column, function, inputs, payload)
+        packed = pack_function(function)
+        store_function(TableFiles(self._location), packed)
+        return with_function(column, function, inputs, packed.path)
 
     def _repoint(self, dataset: Dataset, alteration: dict[str, Any]) -> None:
         name = alteration["path"]

@@ -51,7 +51,9 @@ FORMS = [
     pytest.param(Offset(5), lambda i: i + 5, id="stateful"),
     pytest.param(Offset, lambda i: i + 100, id="class"),
     pytest.param((double, ["id"]), lambda i: 2 * i, id="with columns"),
-    pytest.param(geneva.udf(lambda v: -v, data_type=pa.int64(), input_columns=["id"]), lambda i: -i),
+    pytest.param(
+        geneva.udf(lambda v: -v, data_type=pa.int64(), input_columns=["id"]), lambda i: -i
+    ),
 ]
 
 
@@ -220,7 +222,9 @@ def test_sizes_do_not_change_values(make_table, runner, sizes):
     table.delete("id = 17")
     table.add_columns({"out": double})
     table.backfill("out", runner=runner, progress=False, **sizes)
-    wanted = {i: 2 * i if "where" not in sizes or i % 3 < 2 else None for i in range(100) if i != 17}
+    wanted = {
+        i: 2 * i if "where" not in sizes or i % 3 < 2 else None for i in range(100) if i != 17
+    }
     assert values(table, "out") == wanted
     assert not list(Path(table.uri, "_geneva").rglob("*.arrow"))
 
@@ -302,7 +306,9 @@ def test_another_process_can_go_on(make_table, runner, tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "db"), runner],
-        check=True, capture_output=True, text=True,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert done.stdout.strip() == "100"
     assert values(table, "out")[1] == 1001

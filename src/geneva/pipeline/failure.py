@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
+import sys
 import traceback
 from dataclasses import dataclass
 
@@ -63,6 +65,7 @@ def call_error(context: JobContext, failed: CallFailed, place: FailedPlace) -> U
         user_traceback="" if mismatch else _user_traceback(failed.cause),
     )
     if not mismatch:
+        _restore_class(failed.cause)
         error.__cause__ = failed.cause
     return error
 
@@ -113,11 +116,27 @@ def unpack_error(packed: PackedError) -> Exception:
     except Exception:  # noqa: BLE001 - the user's class may refuse; its traceback is kept
         cause = None
     if isinstance(cause, BaseException):
+        _restore_class(cause)
         cause.__cause__ = remote
         error.__cause__ = cause
     else:
         error.__cause__ = remote
     return error
+
+
+def _restore_class(cause: BaseException) -> None:
+    """Give an exception whose class travelled by value the class that the caller knows.
+
+    Otherwise ``isinstance(error.__cause__, MyError)`` would be false for a class of the caller's
+    main module.
+    """
+    kind = type(cause)
+    known: object = sys.modules.get(kind.__module__)
+    for step in kind.__qualname__.split("."):
+        known = getattr(known, step, None)
+    if isinstance(known, type) and known is not kind:
+        with contextlib.suppress(TypeError):  # The classes differ in their layout.
+            cause.__class__ = known
 
 
 def _pickled(error: BaseException) -> bytes | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
+from dataclasses import dataclass
 
 import cloudpickle
 import pyarrow as pa
@@ -36,13 +37,34 @@ _OPTIONS = (
 )
 
 
-def store_function(files: TableFiles, function: UDF) -> str:
-    """Store a function with its table and return its path there."""
-    payload = pickle_by_value(function)
-    path = f"{FUNCTIONS_FOLDER}/{digest(payload)}"
-    if not files.exists(path):
-        files.write(path, payload)
-    return path
+@dataclass(frozen=True, slots=True)
+class PackedFunction:
+    """A pickled function and the content-addressed path under which its table stores it."""
+
+    path: str
+    payload: bytes
+
+
+def pack_function(function: UDF) -> PackedFunction:
+    """Pickle a function by value.
+
+    Raises
+    ------
+    UnpicklableFunctionError
+        Which object that it captures cannot be pickled.
+    """
+    try:
+        payload = pickle_by_value(function)
+    except UnpicklableFunctionError:
+        pickle_by_value(function.func)  # Says the same in terms of the user's own function.
+        raise
+    return PackedFunction(f"{FUNCTIONS_FOLDER}/{digest(payload)}", payload)
+
+
+def store_function(files: TableFiles, packed: PackedFunction) -> None:
+    """Store a function with its table, once."""
+    if not files.exists(packed.path):
+        files.write(packed.path, packed.payload)
 
 
 def load_function(files: TableFiles, path: str) -> UDF:

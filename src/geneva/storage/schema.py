@@ -16,6 +16,7 @@ from geneva.storage.definitions import (
     declared_field,
     definition_metadata,
     is_computed,
+    pack_function,
     store_function,
 )
 from geneva.storage.files import TableFiles
@@ -92,11 +93,13 @@ def declare_columns(
                 f"Column {name!r} exists in table {location.name!r} already. "
                 f"alter_columns({{'path': {name!r}, 'udf': my_udf}}) gives it another function."
             )
-    files = TableFiles(location)
+    packed = {name: pack_function(function) for name, (function, _) in functions.items()}
     fields = [
-        declared_field(name, function, inputs, store_function(files, function))
+        declared_field(name, function, inputs, packed[name].path)
         for name, (function, inputs) in functions.items()
     ]
+    for one in packed.values():
+        store_function(TableFiles(location), one)
     for attempt in _retrying():
         with attempt:
             dataset.checkout_version(dataset.latest_version).add_columns(fields)
@@ -119,8 +122,9 @@ def repoint_column(
             f"{function.name} returns {wanted}, but column {name!r} of {location.name!r} is "
             f"{current}. Drop the column and add it again with the new function."
         )
-    payload = store_function(TableFiles(location), function)
-    metadata = {**function.field_metadata, **definition_metadata(function, inputs, payload)}
+    packed = pack_function(function)
+    store_function(TableFiles(location), packed)
+    metadata = {**function.field_metadata, **definition_metadata(function, inputs, packed.path)}
     metadata.pop("lance-encoding:blob", None)
     dataset.update_field_metadata({name: metadata})
 

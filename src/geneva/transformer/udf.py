@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import hashlib
 import inspect
 import math
 import typing
@@ -16,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from geneva.errors import InvalidArgumentError, TypeHintError
-from geneva.transformer.pickling import pickle_by_value
+from geneva.transformer.pickling import digest, pickle_by_value
 from geneva.transformer.types import arrow_type
 
 BLOB_METADATA_KEY = "lance-encoding:blob"
@@ -86,11 +85,17 @@ class UDF:
     min_checkpoint_size: int = 1
     max_checkpoint_size: int | None = None
     task_size: int | None = None
-    version: str = ""
     field_metadata: dict[str, str] = attrs.field(factory=dict)
+    _version: str | None = attrs.field(default=None, alias="version")
 
     def __attrs_post_init__(self) -> None:
         _check_needs(self)
+
+    @property
+    def version(self) -> str:
+        """Identity of the function's behaviour."""
+        # Not taken when it is decorated: helpers that it calls may be defined further down.
+        return self._version or digest(pickle_by_value(self.func))[:32]
 
     @property
     def is_blob(self) -> bool:
@@ -314,7 +319,7 @@ def _make(
         data_type=data_type,
         arg_type=arg_type,
         input_columns=inputs,
-        version=version or hashlib.sha256(pickle_by_value(func)).hexdigest()[:32],
+        version=version,
         **options,
     )
 
