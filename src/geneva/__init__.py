@@ -17,25 +17,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from geneva._version import __version__
-from geneva.transformer.udf import UDF, UDFArgType, udf
 
 if TYPE_CHECKING:
     from geneva.db import Connection, connect
     from geneva.job import JobFuture
     from geneva.jobs.result import BackfillJobResult, JobResult, UdfResult
     from geneva.table import Table
+    from geneva.transformer.udf import UDF, UDFArgType, udf
 
 version = __version__
 
-# Loaded when they are first used: a module that only decorates functions needs no Lance.
+# Loaded when they are first used: decorating functions needs no Lance, `geneva --help` no Arrow.
 _LAZY = {
     "BackfillJobResult": "geneva.jobs.result",
     "Connection": "geneva.db",
     "JobFuture": "geneva.job",
     "JobResult": "geneva.jobs.result",
     "Table": "geneva.table",
+    "UDF": "geneva.transformer.udf",
+    "UDFArgType": "geneva.transformer.udf",
     "UdfResult": "geneva.jobs.result",
     "connect": "geneva.db",
+    "udf": "geneva.transformer.udf",
 }
 
 __all__ = [

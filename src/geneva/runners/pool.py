@@ -58,13 +58,15 @@ class WorkerProcess:
     def end(self) -> None:
         """Let the process go; it ends by itself when the connection closes."""
         self.connection.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
     def kill(self) -> None:
         """Kill the process and forget it."""
         with contextlib.suppress(OSError):
             self.process.kill()
         self.process.wait()
-        self.connection.close()
+        self.end()
 
 
 class ProcessPool:

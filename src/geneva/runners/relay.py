@@ -67,6 +67,7 @@ class Relay:
         if not data:
             with self._lock:
                 self._selector.unregister(source.stream)
+            source.stream.close()
             data = b"" if not source.rest else b"\n"
         *lines, source.rest = (source.rest + data).split(b"\n")
         for line in lines:

@@ -64,7 +64,7 @@ def resolve_inputs(
         raise ColumnNotFoundError(
             f"{function.name} reads {', '.join(map(repr, missing))}, which table {table!r} does "
             f"not have.{_nearest(missing[0], available)} Its columns: {', '.join(available)}. Name "
-            "the parameters like the columns, or give input_columns= in the order of the parameters."
+            "the parameters like the columns, or give input_columns= in their order."
         )
     if name in {column.split(".")[0] for column in inputs}:
         raise InvalidArgumentError(f"Column {name!r} cannot be computed from itself.")
