@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from geneva.job import JobFuture
     from geneva.jobs.result import BackfillJobResult, JobResult, UdfResult
     from geneva.table import Table
-    from geneva.transformer.udf import UDF, UDFArgType, udf
+    from geneva.transformer.signature import UDFArgType
+    from geneva.transformer.udf import UDF, udf
 
 version = __version__
 
@@ -35,7 +36,7 @@ _LAZY = {
     "JobResult": "geneva.jobs.result",
     "Table": "geneva.table",
     "UDF": "geneva.transformer.udf",
-    "UDFArgType": "geneva.transformer.udf",
+    "UDFArgType": "geneva.transformer.signature",
     "UdfResult": "geneva.jobs.result",
     "connect": "geneva.db",
     "udf": "geneva.transformer.udf",

@@ -21,8 +21,9 @@ from geneva.storage.definitions import (
 )
 from geneva.storage.files import TableFiles
 from geneva.storage.model import TableLocation
+from geneva.transformer.signature import UDFArgType, parameter_hints
 from geneva.transformer.types import hint_accepts
-from geneva.transformer.udf import UDF, UDFArgType, parameter_hints
+from geneva.transformer.udf import UDF
 
 
 def check_column(dataset: Dataset, table: str, name: str) -> None:

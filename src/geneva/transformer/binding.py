@@ -9,7 +9,8 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
-from geneva.transformer.udf import UDF, UDFArgType, parameter_hints
+from geneva.transformer.signature import UDFArgType, parameter_hints
+from geneva.transformer.udf import UDF
 from geneva.transformer.values import RowMismatch, arrow_values, python_rows, shortened
 
 

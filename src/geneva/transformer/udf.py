@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import enum
 import inspect
 import math
-import typing
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, overload
 
 import attrs
-import numpy as np
 import pyarrow as pa
 
-from geneva.errors import InvalidArgumentError, TypeHintError
+from geneva.errors import InvalidArgumentError
 from geneva.transformer.pickling import digest, pickle_by_value
-from geneva.transformer.types import arrow_type
+from geneva.transformer.signature import (
+    UDFArgType,
+    arg_type_of,
+    check_arity,
+    code_of,
+    positional_parameters,
+    returned_type,
+    type_hints,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 BLOB_METADATA_KEY = "lance-encoding:blob"
-
-
-class UDFArgType(enum.Enum):
-    """What a function is called with."""
-
-    SCALAR = 0
-    """One Python value per argument, once per row."""
-
-    ARRAY = 1
-    """One ``pa.Array`` per argument, once per batch."""
-
-    RECORD_BATCH = 2
-    """One ``pa.RecordBatch``, once per batch."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -125,6 +120,24 @@ class UDF:
         return bind(self, columns).compute(batch)
 
 
+class _Options(TypedDict, total=False):
+    """The keyword arguments of :func:`udf`, for type checkers."""
+
+    data_type: pa.DataType | None
+    version: str | None
+    cuda: bool
+    field_metadata: Mapping[str, str] | None
+    input_columns: Sequence[str] | None
+    num_cpus: float | None
+    num_gpus: float | None
+    memory: int | None
+    batch_size: int | None
+    checkpoint_size: int | None
+    min_checkpoint_size: int
+    max_checkpoint_size: int | None
+    task_size: int | None
+
+
 class _Decorator(Protocol):
     @overload
     def __call__(self, func: type, /) -> Callable[..., UDF]: ...  # type: ignore[overload-overlap]
@@ -137,24 +150,9 @@ def udf(func: type, /) -> Callable[..., UDF]: ...  # type: ignore[overload-overl
 @overload
 def udf(func: Callable[..., Any], /) -> UDF: ...
 @overload
-def udf(
-    *,
-    data_type: pa.DataType | None = None,
-    version: str | None = None,
-    cuda: bool = False,
-    field_metadata: Mapping[str, str] | None = None,
-    input_columns: Sequence[str] | None = None,
-    num_cpus: float | None = None,
-    num_gpus: float | None = None,
-    memory: int | None = None,
-    batch_size: int | None = None,
-    checkpoint_size: int | None = None,
-    min_checkpoint_size: int = 1,
-    max_checkpoint_size: int | None = None,
-    task_size: int | None = None,
-) -> _Decorator: ...
+def udf(**options: Unpack[_Options]) -> _Decorator: ...
 @overload
-def udf(func: Callable[..., Any], /, **options: Any) -> UDF: ...
+def udf(func: Callable[..., Any], /, **options: Unpack[_Options]) -> UDF: ...
 def udf(
     func: Callable[..., Any] | type | None = None,
     /,
@@ -296,23 +294,23 @@ def _make(
     if not callable(func):
         raise InvalidArgumentError(f"{func!r} is not callable, so it cannot compute a column.")
     name = getattr(func, "__name__", None) or type(func).__name__
-    code = func if inspect.isroutine(func) else type(func).__call__
+    code = code_of(func)
     if inspect.iscoroutinefunction(code) or inspect.isgeneratorfunction(code):
         kind = "async" if inspect.iscoroutinefunction(code) else "a generator"
         raise InvalidArgumentError(
             f"{name} is {kind}; a UDF returns one value per row or one array per batch."
         )
-    hints = _hints(code)
-    parameters = _parameters(func, name, bound=input_columns is not None)
-    arg_type = _arg_type(name, parameters, hints)
+    hints = type_hints(code)
+    parameters = positional_parameters(func, name, bound=input_columns is not None)
+    arg_type = arg_type_of(name, parameters, hints)
     inputs = list(input_columns) if input_columns is not None else None
     if inputs is None and arg_type is not UDFArgType.RECORD_BATCH:
         inputs = [p.name for p in parameters]
     if inputs == []:
         raise InvalidArgumentError(f"{name} reads no column; give it at least one parameter.")
-    _check_arity(name, arg_type, parameters, inputs)
+    check_arity(name, arg_type, parameters, inputs)
     if data_type is None:
-        data_type = _returned_type(name, hints)
+        data_type = returned_type(name, hints)
     return UDF(
         func=func,
         name=name,
@@ -322,84 +320,6 @@ def _make(
         version=version,
         **options,
     )
-
-
-def parameter_hints(func: Callable[..., Any]) -> list[Any]:
-    """Return the annotation of each positional parameter, None where there is none."""
-    code = func if inspect.isroutine(func) else type(func).__call__
-    hints = _hints(code)
-    return [hints.get(p.name) for p in _parameters(func, "", bound=True)]
-
-
-def _hints(code: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(code, include_extras=True)
-    except (NameError, TypeError, AttributeError):
-        # A name that only a type checker sees; what is left unresolved is reported where needed.
-        return dict(getattr(code, "__annotations__", {}))
-
-
-def _parameters(func: Callable[..., Any], name: str, *, bound: bool) -> list[inspect.Parameter]:
-    try:
-        parameters = list(inspect.signature(func).parameters.values())
-    except ValueError:  # Some built-in functions have no signature.
-        if bound:
-            return []
-        raise InvalidArgumentError(f"{name} has no signature; name its input_columns=.") from None
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(positional) < len(parameters) and not bound:
-        raise InvalidArgumentError(
-            f"{name} takes *args, **kwargs or keyword-only parameters, which name no columns; "
-            "name its input_columns=."
-        )
-    return positional
-
-
-def _arg_type(name: str, parameters: list[inspect.Parameter], hints: dict[str, Any]) -> UDFArgType:
-    annotations = [hints.get(p.name) for p in parameters]
-    if pa.RecordBatch in annotations:
-        if len(annotations) > 1:
-            raise InvalidArgumentError(f"{name} takes a RecordBatch and so no other parameter.")
-        return UDFArgType.RECORD_BATCH
-    arrays = [a is not None and inspect.isclass(a) and issubclass(a, pa.Array) for a in annotations]
-    if arrays and all(arrays):
-        return UDFArgType.ARRAY
-    if any(arrays):
-        raise InvalidArgumentError(
-            f"{name} mixes pa.Array with other parameters; make all of them pa.Array or none."
-        )
-    return UDFArgType.SCALAR
-
-
-def _check_arity(
-    name: str,
-    arg_type: UDFArgType,
-    parameters: list[inspect.Parameter],
-    inputs: list[str] | None,
-) -> None:
-    if inputs is None or arg_type is UDFArgType.RECORD_BATCH or not parameters:
-        return
-    required = sum(p.default is p.empty for p in parameters)
-    if not required <= len(inputs) <= len(parameters):
-        wanted = str(required) if required == len(parameters) else f"{required}-{len(parameters)}"
-        raise InvalidArgumentError(
-            f"{name} takes {wanted} columns, but input_columns={inputs} names {len(inputs)}."
-        )
-
-
-def _returned_type(name: str, hints: dict[str, Any]) -> pa.DataType:
-    hint = hints.get("return")
-    arrow_containers = (pa.Array, pa.ChunkedArray, pa.RecordBatch, np.ndarray)
-    if hint is None or hint in arrow_containers:
-        found = "no return annotation" if hint is None else f"{hint.__name__} as return annotation"
-        raise TypeHintError(
-            f"{name} has {found}, which does not say the column's type; give data_type=, "
-            "for example data_type=pa.int64()."
-        )
-    try:
-        return arrow_type(hint)
-    except TypeHintError as error:
-        raise TypeHintError(f"{name}: {error}") from None
 
 
 def _check_needs(function: UDF) -> None:
