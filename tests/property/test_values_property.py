@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geneva.transformer.values import RowMismatch, arrow_values, python_rows
+from geneva.transformer.arrow_values import arrow_values
+from geneva.transformer.mismatch import RowMismatch
+from geneva.transformer.python_rows import python_rows
 
 LEAVES = {
     pa.int8(): st.integers(-128, 127),

@@ -161,7 +161,9 @@ class Plan:
             f"  fragments         {len(self.fragments):,} of {self.total_fragments:,}",
             f"  tasks             {self.total_tasks:,}",
         ]
-        lines += [f"  because           {rows:,} rows {why}" for why, rows in self.why.items()]
+        lines += [
+            f"  because           {rows:,} rows {why}" for why, rows in self.why.items() if rows
+        ]
         taken = sum(len(fragment.parts) for fragment in self.fragments)
         if taken:
             lines.append(f"  taken over        {taken:,} parts of an earlier job")
@@ -220,7 +222,9 @@ def plan_backfill(spec: BackfillSpec, snapshot: TableSnapshot) -> Plan:
         total_fragments=len(snapshot.fragments),
         total_rows=sum(state.live_rows for state in snapshot.fragments),
         input_bytes=sum(
-            state.input_bytes for state in snapshot.fragments if state.fragment_id not in skipped
+            state.input_bytes * state.pending_rows // max(1, state.live_rows)
+            for state in snapshot.fragments
+            if state.fragment_id not in skipped
         ),
     )
 
@@ -234,9 +238,9 @@ def _nothing_to_do(state: FragmentState, spec: BackfillSpec) -> str | None:
         return "all rows are deleted"
     if state.pending_rows or state.parts:
         return None
-    if state.origin is Origin.FRESH or spec.where is None:
+    if spec.where is None or (state.origin is Origin.FRESH and not spec.force):
         return "computed already"
-    return "no rows match the filter"
+    return "no rows match the filter" if spec.force else "no rows to compute match the filter"
 
 
 def _fragment_plan(state: FragmentState, spec: BackfillSpec) -> FragmentPlan:

@@ -35,7 +35,7 @@ from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import load_function
 from geneva.storage.files import TableFiles
 from geneva.storage.model import RowRange, unpack_rows
-from geneva.storage.reader import read_rows, row_id_at
+from geneva.storage.reader import RowReader, row_id_at
 from geneva.transformer.binding import BoundFunction, CallFailed, bind
 
 _REPORT_S = 0.05
@@ -111,7 +111,9 @@ class Applier:
             return 0.0
         started = time.perf_counter()
         function = load_function(self._files, self._context.column.payload)
-        self._bound = bind(function, list(self._context.column.input_columns))
+        columns = list(self._context.column.input_columns)
+        self._reader = RowReader(self.dataset, columns, self._sizer.fixed)
+        self._bound = bind(function, columns)
         try:
             self._bound.set_up()
         except (Exception, SystemExit) as cause:
@@ -183,14 +185,7 @@ class Applier:
             if fragment.exclude is None
             else unpack_rows(fragment.exclude, fragment.physical_rows)
         )
-        reader = read_rows(
-            self.dataset,
-            task.fragment_id,
-            task.rows,
-            list(self._context.column.input_columns),
-            where=fragment.where,
-            batch_size=self._sizer.fixed,
-        )
+        reader = self._reader.read(task.fragment_id, task.rows, fragment.where)
         while True:
             started = time.perf_counter()
             window = next(reader, None)

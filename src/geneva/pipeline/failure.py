@@ -13,7 +13,7 @@ import cloudpickle
 from geneva.errors import GenevaError, UDFError, WrongReturnTypeError, with_details
 from geneva.jobs.messages import JobContext
 from geneva.transformer.binding import CallFailed, ReturnMismatch
-from geneva.transformer.values import RowMismatch
+from geneva.transformer.mismatch import RowMismatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,76 +13,86 @@ from geneva.storage.model import ComputedColumn, RowRange
 
 # Lance decodes fastest, and holds least, in batches of one to three megabytes.
 _READ_BYTES = 2 << 20
+_READ_ROWS = 8192
+_PROBE_ROWS = 32
 _READAHEAD = 2
-_BLOB_ROWS = 32
 _OFFSET_BITS = np.uint64(0xFFFFFFFF)
 
+Window = tuple[np.ndarray, pa.RecordBatch]
 
-def read_rows(
-    dataset: Dataset,
-    fragment_id: int,
-    rows: RowRange,
-    columns: list[str],
-    *,
-    where: str | None = None,
-    batch_size: int | None = None,
-) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
-    """Yield the live rows of a physical range, in order.
+
+class RowReader:
+    """Reads the live rows of physical ranges, in windows of bounded size.
+
+    Lance can bound its batches in bytes itself, but not those of blobs, and takes twice as long for
+    it. So the first rows are read to learn how large a row is, and the rest in batches of so many
+    rows.
 
     Parameters
     ----------
     dataset
         The table at the version to read.
-    fragment_id, rows
-        Fragment and physical range.
     columns
         Columns to read, dotted names for struct fields.
-    where
-        Filter on the rows.
     batch_size
-        Exact rows per batch; None reads batches of about two megabytes.
-
-    Yields
-    ------
-    (offsets, batch)
-        Physical offsets (uint32, ascending) and the columns, in the order asked for.
+        Exact rows per window; None for windows of about two megabytes.
     """
-    fragment = dataset.get_fragment(fragment_id)
-    if fragment is None:
-        raise LookupError(f"fragment {fragment_id} is not in version {dataset.version}")
-    dense = where is None and fragment.num_deletions == 0
-    blobs = any(_is_blob(dataset, column) for column in columns)
-    options: dict[str, object] = {"batch_readahead": _READAHEAD}
-    if batch_size is not None:
-        options |= {"batch_size": batch_size, "strict_batch_size": True}
-    elif blobs:
-        # A limit in bytes counts a blob's descriptor, not its value.
-        options |= {"batch_size": _BLOB_ROWS}
-    else:
-        options |= {"batch_size_bytes": _READ_BYTES}
-    if blobs:
-        options["blob_handling"] = "all_binary"
-    unique = list(dict.fromkeys(columns))
-    if dense:
-        # Live rows are the physical rows: offset and limit are pushed down to the file.
-        if len(rows) != fragment.physical_rows:
-            options |= {"offset": rows.start, "limit": len(rows)}
+
+    def __init__(self, dataset: Dataset, columns: list[str], batch_size: int | None) -> None:
+        self._dataset = dataset
+        self._columns = columns
+        self._batch_size = batch_size
+        self._blobs = any(_is_blob(dataset, column) for column in columns)
+        self._window_rows: int | None = None
+
+    def read(self, fragment_id: int, rows: RowRange, where: str | None) -> Iterator[Window]:
+        """Yield the live rows of a range that match, in order.
+
+        Yields
+        ------
+        (offsets, batch)
+            Physical offsets (uint32, ascending) and the columns, in the order asked for.
+        """
+        fragment = self._dataset.get_fragment(fragment_id)
+        if where is not None or fragment.num_deletions:
+            yield from self._read_some(fragment, rows, where)
+        else:
+            yield from self._read_all(fragment, rows)
+
+    def _read_all(self, fragment: Any, rows: RowRange) -> Iterator[Window]:
+        """Read a range without deleted rows: offset and limit are pushed down to the file."""
+        options: dict[str, object] = {"offset": rows.start, "limit": len(rows)}
         position = rows.start
-        for batch in fragment.scanner(columns=unique, **options).to_batches():
+        for batch in self._scan(fragment, options):
             offsets = np.arange(position, position + batch.num_rows, dtype=np.uint32)
             position += batch.num_rows
-            yield offsets, batch.select(columns)
-        return
-    base = fragment_id << 32
-    within = f"_rowaddr >= {base + rows.start} AND _rowaddr < {base + rows.stop}"
-    if len(rows) == fragment.physical_rows:
-        chosen = where
-    else:
-        chosen = within if where is None else f"({where}) AND {within}"
-    scanner = fragment.scanner(columns=unique, filter=chosen, with_row_address=True, **options)
-    for batch in scanner.to_batches():
-        addresses = batch["_rowaddr"].to_numpy()
-        yield (addresses & _OFFSET_BITS).astype(np.uint32), batch.select(columns)
+            yield offsets, batch.select(self._columns)
+
+    def _read_some(self, fragment: Any, rows: RowRange, where: str | None) -> Iterator[Window]:
+        options: dict[str, object] = {"filter": where, "with_row_address": True}
+        if len(rows) != fragment.physical_rows:
+            base = fragment.fragment_id << 32
+            within = f"_rowaddr >= {base + rows.start} AND _rowaddr < {base + rows.stop}"
+            options["filter"] = within if where is None else f"({where}) AND {within}"
+        for batch in self._scan(fragment, options):
+            addresses = batch["_rowaddr"].to_numpy()
+            yield (addresses & _OFFSET_BITS).astype(np.uint32), batch.select(self._columns)
+
+    def _scan(self, fragment: Any, options: dict[str, object]) -> Iterator[pa.RecordBatch]:
+        options["batch_readahead"] = _READAHEAD
+        if self._blobs:
+            options["blob_handling"] = "all_binary"
+        columns = list(dict.fromkeys(self._columns))
+        if self._batch_size is not None:
+            options |= {"batch_size": self._batch_size, "strict_batch_size": True}
+        else:
+            if self._window_rows is None:
+                probe = {**options, "limit": _PROBE_ROWS, "batch_size": _PROBE_ROWS}
+                self._window_rows = _rows_per_window(
+                    fragment.scanner(columns=columns, **probe).to_table()
+                )
+            options["batch_size"] = self._window_rows
+        yield from fragment.scanner(columns=columns, **options).to_batches()
 
 
 def row_id_at(dataset: Dataset, fragment_id: int, offset: int) -> int | None:
@@ -92,6 +103,12 @@ def row_id_at(dataset: Dataset, fragment_id: int, offset: int) -> int | None:
         columns=[], filter=f"_rowaddr = {address}", with_row_id=True
     ).to_table()
     return int(found["_rowid"][0].as_py()) if found.num_rows else None
+
+
+def _rows_per_window(sample: pa.Table) -> int:
+    per_row = int(sample.nbytes) // max(1, sample.num_rows)
+    rows: int = _READ_BYTES // max(1, per_row)
+    return max(_PROBE_ROWS // 2, min(_READ_ROWS, rows))
 
 
 def _is_blob(dataset: Dataset, column: str) -> bool:
@@ -107,7 +124,7 @@ def read_column(
     fragment = dataset.get_fragment(fragment_id)
     options: dict[str, object] = {"batch_size": window_rows, "strict_batch_size": True}
     if column.is_blob:
-        options = {"batch_size": _BLOB_ROWS, "blob_handling": "all_binary"}
+        options = {"batch_size": _PROBE_ROWS, "blob_handling": "all_binary"}
     # Deleted rows are only given together with row ids, which are null for them.
     scanner = fragment.scanner(
         columns=[column.name], include_deleted_rows=True, with_row_id=True, **options

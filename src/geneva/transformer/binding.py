@@ -9,9 +9,12 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
+from geneva.transformer.arrow_values import arrow_values
+from geneva.transformer.mismatch import RowMismatch
+from geneva.transformer.python_rows import python_rows
 from geneva.transformer.signature import UDFArgType, parameter_hints
 from geneva.transformer.udf import UDF
-from geneva.transformer.values import RowMismatch, arrow_values, python_rows, shortened
+from geneva.transformer.wording import shortened
 
 
 class CallFailed(Exception):  # noqa: N818 - it reports a failure, the user sees a UDFError
