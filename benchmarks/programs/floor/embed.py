@@ -14,8 +14,9 @@ BASE = np.linspace(0.0, 1.0, 384, dtype=np.float32)
 
 def embed(row_id: int) -> npt.NDArray[np.float32]:
     """Vector of one row."""
-    vector: npt.NDArray[np.float32] = BASE * np.float32(row_id)
-    return vector
+    vector: npt.NDArray[np.float32] = np.sin(BASE * np.float32(row_id))
+    unit: npt.NDArray[np.float32] = vector / np.float32(np.linalg.norm(vector) + 1e-6)
+    return unit
 
 
 def of_batch(batch: pa.RecordBatch) -> pa.RecordBatch:

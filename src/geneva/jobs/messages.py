@@ -164,11 +164,24 @@ class TaskStarted:
 
 @dataclass(frozen=True, slots=True)
 class RowsApplied:
-    """A worker has computed some more rows of a task."""
+    """A worker has computed some more rows of a task.
+
+    Attributes
+    ----------
+    worker, task_id : int
+        Who computes what.
+    rows, output_bytes : int
+        Rows since the last report, and the size of their values.
+    position : int
+        Physical offset that the task has reached.
+    times : StageTimes
+        Where the time went.
+    """
 
     worker: int
     task_id: int
     rows: int
+    output_bytes: int
     position: int
     times: StageTimes
 

@@ -42,6 +42,7 @@ from geneva.jobs.work import Work
 
 # A task is worth splitting when a second worker saves at least this much.
 _SPLIT_WORTH_S = 0.2
+_SECONDS_PER_BYTE_REWRITTEN = 1 / 100e6
 _FIRST_BATCH_ROWS = 32
 
 
@@ -137,6 +138,7 @@ class JobState:
         self._startup_s = limits.startup_s
         self._starting_since: list[float] = []
         self._busy_s = 0.0
+        self._output_bytes = 0
         self._losses: dict[tuple[int, int], int] = {}
         self._committing = False
         self._outdated: dict[int, str] = {}
@@ -189,6 +191,7 @@ class JobState:
 
     def _rows_applied(self, event: RowsApplied) -> None:
         self.rows_done += event.rows
+        self._output_bytes += event.output_bytes
         worker = self.workers[event.worker]
         if worker.computing_since_s is not None:
             self._busy_s += self._now_s - worker.computing_since_s
@@ -323,11 +326,18 @@ class JobState:
             and not state.split_asked
         ]
         rows_left, victim, task_id = max(left, default=(0, -1, -1))
-        rest = replace(self._workload(), rows_left=rows_left)
-        if rows_left < 2 or (self.rows_done and seconds_left(rest) < 2 * _SPLIT_WORTH_S):
+        if rows_left < 2 or (self.rows_done and not self._worth_splitting(victim, rows_left)):
             return []
         self.workers[victim].split_asked = True
         return [SplitTask(victim, task_id)]
+
+    def _worth_splitting(self, victim: int, rows_left: int) -> bool:
+        """Compare the time saved with that of writing the fragment a second time, out of parts."""
+        task = self.workers[victim].task
+        rows = 0 if task is None else self.work.plan_of(task.fragment_id).pending_rows
+        rewrite_s = rows * self._output_bytes / self.rows_done * _SECONDS_PER_BYTE_REWRITTEN
+        saved_s = seconds_left(replace(self._workload(), rows_left=rows_left)) / 2
+        return saved_s > _SPLIT_WORTH_S + rewrite_s
 
     def _scale(self) -> list[Command]:
         at_work = any(state.busy for state in self.workers.values())

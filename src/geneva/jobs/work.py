@@ -112,7 +112,9 @@ class Work:
 
     def _durable_until(self, task: ApplyTask) -> int:
         position = task.rows.start
-        parts = self._fragments[task.fragment_id].parts
+        fragment = self._fragments[task.fragment_id]
+        # Parts of earlier jobs say nothing about the rows that this one selects.
+        parts = fragment.parts[len(fragment.plan.parts) :]
         for part in sorted(parts, key=lambda p: p.rows.start):
             if part.rows.start <= position < part.rows.stop:
                 position = min(part.rows.stop, task.rows.stop)

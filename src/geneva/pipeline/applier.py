@@ -138,7 +138,7 @@ class Applier:
             self._sizer.record(batch.num_rows, seconds, values.nbytes)
             output.append(offsets, values)
             reporter.checkpoint_s = output.seconds
-            reporter.add(len(offsets), int(offsets[-1]) + 1)
+            reporter.add(len(offsets), values.nbytes, int(offsets[-1]) + 1)
 
     def _failure(
         self, failed: CallFailed, fragment: FragmentPlan, offsets: np.ndarray, rows: int
@@ -210,15 +210,16 @@ class _Reporter:
         self._worker = worker
         self._task_id = task.task_id
         self._emit = emit
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._reported_at = 0.0
         self._checkpoint_reported_s = 0.0
         self.checkpoint_s = 0.0
         self.read_s = 0.0
         self.udf_s = 0.0
 
-    def add(self, rows: int, position: int) -> None:
+    def add(self, rows: int, output_bytes: int, position: int) -> None:
         self._rows += rows
+        self._bytes += output_bytes
         # The first batch is reported at once: it decides how many workers are started.
         if time.perf_counter() - self._reported_at >= _REPORT_S:
             self.flush(position)
@@ -229,8 +230,9 @@ class _Reporter:
             udf_s=self.udf_s,
             checkpoint_s=self.checkpoint_s - self._checkpoint_reported_s,
         )
-        self._emit(RowsApplied(self._worker, self._task_id, self._rows, position, times))
-        self._rows = 0
+        done = (self._rows, self._bytes)
+        self._emit(RowsApplied(self._worker, self._task_id, *done, position, times))
+        self._rows = self._bytes = 0
         self.read_s = self.udf_s = 0.0
         self._checkpoint_reported_s = self.checkpoint_s
         self._reported_at = time.perf_counter()

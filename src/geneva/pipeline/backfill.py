@@ -157,9 +157,10 @@ class BackfillRun:
     def _drive(self, spec: BackfillSpec, planned: Plan, dataset: Dataset) -> Outcome:
         runner = self._make_runner(self._granted)
         settings = self._settings
+        self._granted = min(self._granted, runner.max_workers)
         self._tracker.begin_round(planned, self._granted)
         limits = Limits(
-            max_workers=self._granted,
+            max_workers=runner.max_workers,
             commit_granularity=spec.commit_granularity,
             max_worker_losses=settings.max_worker_losses,
             stop_grace_s=settings.stop_grace_s,

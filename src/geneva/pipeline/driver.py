@@ -38,6 +38,8 @@ _TICK_S = 0.05
 class Runner(Protocol):
     """Where workers run: this thread, local processes, a cluster."""
 
+    max_workers: int
+
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
         """Take a job on; return the workers that are ready and how many more are starting."""
 

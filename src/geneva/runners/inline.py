@@ -20,6 +20,8 @@ _WORKER = 0
 class InlineRunner:
     """One worker that computes while the driver waits for events."""
 
+    max_workers = 1
+
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
         self._work: deque[Apply | WriteFragment] = deque()

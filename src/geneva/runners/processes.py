@@ -36,7 +36,7 @@ class ProcessRunner:
 
     def __init__(self, pool: ProcessPool, max_workers: int) -> None:
         self._pool = pool
-        self._max_workers = max_workers
+        self.max_workers = max_workers
         self._context: JobContext | None = None
         self._leased: dict[int, WorkerProcess] = {}
         self._busy: dict[int, int] = {}
@@ -44,7 +44,7 @@ class ProcessRunner:
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
         """Take a job on with the processes that are idle or starting."""
         self._context = context
-        for process in self._pool.lease(self._max_workers):
+        for process in self._pool.lease(self.max_workers):
             self._take(process)
         ready = tuple(w for w, process in self._leased.items() if process.ready)
         return ready, len(self._leased) - len(ready)

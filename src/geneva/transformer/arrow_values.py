@@ -149,6 +149,8 @@ def _ndarrays(
         return None
     # Concatenating copies, so the function may write its next result into the same array.
     flat = np.concatenate(arrays if len(levels) == 1 else [array.ravel() for array in arrays])
+    if flat.dtype.kind not in taken:  # int64 and uint64 together become float64 and lose digits.
+        return None
     target = numpy_type(leaf)
     if target.kind in "iu" and flat.size and not np.can_cast(flat.dtype, target):
         limits = np.iinfo(target)
@@ -207,7 +209,7 @@ def _structs(rows: list[Any], data_type: pa.DataType) -> pa.Array:
         if not all(map(known.issuperset, records)):
             index = next(i for i, record in enumerate(records) if not known.issuperset(record))
             unknown = ", ".join(repr(name) for name in records[index] if name not in known)
-            raise RowMismatch(index, data_type, rows[index], why=f"no field is called {unknown}")
+            raise RowMismatch(index, data_type, records[index], why=f"no field is called {unknown}")
         fields = []
         for field in data_type:
             with in_field(field.name):
