@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -361,7 +362,9 @@ class Table:
     def _follow(self) -> None:
         """Let LanceDB's handle see what was committed beside it."""
         if self._opened is not None:
-            self._opened.checkout_latest()
+            # If the table was dropped meanwhile, whoever uses the handle next will learn it.
+            with contextlib.suppress(RuntimeError, ValueError, OSError):
+                self._opened.checkout_latest()
 
 
 def _function_of(name: str, transform: Any) -> tuple[UDF | None, Sequence[str] | None]:

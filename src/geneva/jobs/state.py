@@ -172,9 +172,17 @@ class JobState:
         if self.finished:
             return []
         self._now_s = now_s
+        if self._is_of_killed_worker(event):
+            return self._advance()
         react = getattr(self, _REACTIONS[type(event)])
         commands: list[Command] = react(event) or []
         return commands + self._advance()
+
+    def _is_of_killed_worker(self, event: Event) -> bool:
+        """Whether a worker said this before it was killed; nobody waits for it any more."""
+        arrivals = (WorkerReady, WorkerLost)
+        worker = None if isinstance(event, arrivals) else getattr(event, "worker", None)
+        return worker is not None and worker not in self.workers
 
     def _time_passed(self, event: Tick) -> None:
         """Nothing changes but the time."""
@@ -382,8 +390,10 @@ class JobState:
         return Finish(Outcome(error=self._error, outdated=dict(self._outdated)))
 
     def _start_is_late(self) -> bool:
-        allowed_s = self._limits.worker_start_timeout_s
-        return bool(self._starting_since) and self._now_s - self._starting_since[0] > allowed_s
+        """Whether there is no worker and none comes; a job that has some goes on with those."""
+        if self.workers or not self._starting_since:
+            return False
+        return self._now_s - self._starting_since[-1] > self._limits.worker_start_timeout_s
 
     def _lost_too_often(self, what: tuple[int, int]) -> bool:
         self._losses[what] = self._losses.get(what, 0) + 1

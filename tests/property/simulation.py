@@ -1,0 +1,440 @@
+"""Workers that answer a run's commands in any order and at any time, and a judge who watches.
+
+A worker is what ``geneva.pipeline.worker`` is, without rows: it computes in steps, makes parts
+durable in between, gives rows away when it is asked, and can be lost at any moment. Its events reach
+the run in the order in which they were sent, later. The judge knows the truth about each row.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from geneva.errors import FatalWorkerError, WorkerStartError
+from geneva.jobs import messages as m
+from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
+from geneva.jobs.state import JobState, Limits
+from geneva.storage.model import ColumnFile, Part, RowRange
+
+_TIMES = m.StageTimes()
+# Far more than any run needs: every row, part, loss and tick is a step or a few.
+_MOST_STEPS = 20_000
+
+
+@dataclass(frozen=True)
+class Troubles:
+    """What may go wrong in a run, and how often."""
+
+    losses: int = 0
+    failures: int = 0
+    stuck_starts: int = 0
+    stuck_workers: int = 0
+    outdated: int = 0
+    commit_failures: int = 0
+    stop_after: int | None = None
+
+
+class Injected(Exception):
+    """An error that the simulation caused."""
+
+
+@dataclass
+class Running:
+    """A task at a worker: what ``TaskControl`` and ``TaskOutput`` know."""
+
+    task: ApplyTask
+    fragment: FragmentPlan
+    stop: int
+    position: int
+    part_start: int
+    rows: list[int] = field(default_factory=list)
+    unreported: int = 0
+    stopping: bool = False
+
+    @property
+    def whole(self) -> bool:
+        return self.fragment.whole and self.task.rows == RowRange(0, self.fragment.physical_rows)
+
+
+@dataclass
+class SimWorker:
+    ready: bool = False
+    alive: bool = True
+    stuck: bool = False
+    stop_asked: bool = False
+    inbox: deque = field(default_factory=deque)
+    running: Running | None = None
+    answers: deque = field(default_factory=deque)
+
+
+class Judge:
+    """Checks each command against the truth."""
+
+    def __init__(self, plan: Plan, pending: dict[int, set[int]], limits: Limits) -> None:
+        self.plan = plan
+        self.pending = pending
+        self.limits = limits
+        self.held: dict[str, set[int]] = {}
+        self.known: set[int] = set()
+        self.at_work: set[int] = set()
+        self.parts: dict[int, list[Part]] = {f.fragment_id: list(f.parts) for f in plan.fragments}
+        self.written: set[int] = set()
+        self.committed: Counter[int] = Counter()
+        self.outdated: dict[int, str] = {}
+        self.commits: list[int] = []
+        self.error: BaseException | None = None
+        self.losses = 0
+        self.finishes: list[m.Outcome] = []
+
+    def note(self, event: m.Event) -> None:
+        """Take in an event at the moment at which the run sees it."""
+        match event:
+            case m.WorkerReady():
+                self.known.add(event.worker)
+            case m.WorkerLost():
+                self.losses += 1
+                self.known.discard(event.worker)
+                self.at_work.discard(event.worker)
+            case m.PartWritten() if event.worker in self.known:
+                self.parts[event.part.fragment_id].append(event.part)
+            case m.TaskApplied() | m.TaskFailed() | m.FragmentWritten():
+                self.at_work.discard(event.worker)
+        if event.__class__ in (m.TaskFailed, m.CommitFailed, m.StopRequested):
+            self.error = self.error or event.error
+
+    def work(self, command: m.Apply | m.WriteFragment, workers: dict[int, SimWorker]) -> None:
+        assert self.error is None, "nothing new is begun after an error"
+        assert command.worker not in self.at_work, "a worker has at most one piece of work"
+        self.at_work.add(command.worker)
+        fragment_id = command.fragment.fragment_id
+        assert fragment_id not in self.written
+        if isinstance(command, m.Apply):
+            mine = (fragment_id, command.task.rows.start, command.task.rows.stop)
+            for other in workers.values():
+                for theirs in _assigned(other):
+                    assert not _overlap(mine, theirs), f"{mine} and {theirs} are assigned at once"
+            return
+        for other in workers.values():
+            assert all(theirs[0] != fragment_id for theirs in _assigned(other))
+        assert set(command.parts) == set(self.parts[fragment_id])
+        computed = Counter(
+            row for part in command.parts if part.path in self.held for row in self.held[part.path]
+        )
+        assert computed == Counter(self.pending[fragment_id]), "each missing row exactly once"
+
+    def finish_file(self, fragment_id: int, rows: set[int] | None) -> None:
+        """Take in that a file was made; ``rows`` are those of a task that was the whole of it."""
+        assert fragment_id not in self.written, "a fragment is written once"
+        self.written.add(fragment_id)
+        assert rows is None or rows == self.pending[fragment_id]
+
+    def commit(self, command: m.Commit) -> None:
+        assert command.files
+        assert len(self.commits) == sum(self.committed.values()) or self.limits.commit_granularity
+        self.commits.append(len(command.files))
+        for file in command.files:
+            assert file.fragment_id in self.written
+            self.committed[file.fragment_id] += 1
+            assert self.committed[file.fragment_id] == 1, "a fragment is committed once"
+
+    def end(self, state: JobState) -> None:
+        """Look at the run as a whole."""
+        assert len(self.finishes) == 1
+        outcome = self.finishes[0]
+        assert outcome.outdated == self.outdated
+        enough = self.limits.commit_granularity or len(self.plan.fragments)
+        early = self.commits[:-1] if self.commits else []
+        assert all(count >= enough for count in early), "commits wait for their granularity"
+        if outcome.error is None:
+            assert self.error is None
+            assert set(self.committed) == {f.fragment_id for f in self.plan.fragments}
+            assert state.rows_done == self.plan.total_rows_pending
+        elif self.error is not None:
+            assert outcome.error is self.error, "the first error is the caller's"
+        elif isinstance(outcome.error, WorkerStartError):
+            assert self.losses >= self.limits.max_worker_losses or "did not start" in str(
+                outcome.error
+            )
+        else:
+            assert isinstance(outcome.error, FatalWorkerError)
+            assert self.losses >= self.limits.max_worker_losses
+        if outcome.error is not None and not isinstance(outcome.error, Injected):
+            assert not any(isinstance(self.error, Injected) for _ in [0])
+
+
+def _assigned(worker: SimWorker) -> list[tuple[int, int, int]]:
+    """Return fragment, start and stop of what a worker that lives still has to compute."""
+    if not worker.alive:
+        return []
+    tasks = [command.task for command in worker.inbox if isinstance(command, m.Apply)]
+    found = [(task.fragment_id, task.rows.start, task.rows.stop) for task in tasks]
+    if worker.running is not None and not worker.running.stopping:
+        found.append(
+            (worker.running.task.fragment_id, worker.running.position, worker.running.stop)
+        )
+    return found
+
+
+def _overlap(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
+    return one[0] == other[0] and max(one[1], other[1]) < min(one[2], other[2])
+
+
+class Simulation:
+    """Drives one run of a plan to its end.
+
+    ``pending`` are the rows that each fragment has to have computed.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        pending: dict[int, set[int]],
+        limits: Limits,
+        troubles: Troubles,
+        seed: int,
+        *,
+        row_s: float,
+    ) -> None:
+        self.random = random.Random(seed)  # noqa: S311 - a schedule, not a secret
+        self.state = JobState(plan, limits)
+        self.judge = Judge(plan, pending, limits)
+        self.left = Counter({name: getattr(troubles, name) or 0 for name in vars(Troubles)[_ANN]})
+        self.stop_after = troubles.stop_after
+        self.row_s = row_s
+        self.now_s = 100.0
+        self.workers: dict[int, SimWorker] = {}
+        self.queue: deque[m.Event] = deque()
+        self.commits: deque[tuple[ColumnFile, ...]] = deque()
+        self.files: dict[int, set[int] | None] = {}
+        self.steps = 0
+
+    def run(self, ready: int, starting: int) -> m.Outcome:
+        for _ in range(ready + starting):
+            self._start()
+        for worker in range(ready):
+            self.workers[worker].ready = True
+            self.workers[worker].stuck = False
+            self.judge.known.add(worker)
+        self._execute(self.state.begin(tuple(range(ready)), starting, self.now_s))
+        while not self.judge.finishes:
+            self.steps += 1
+            assert self.steps < _MOST_STEPS, "the run hangs"
+            self._step()
+        for _ in range(5):  # Whatever comes late, nothing follows the end.
+            self._deliver(self.queue.popleft() if self.queue else m.Tick())
+        self.judge.end(self.state)
+        return self.judge.finishes[0]
+
+    # -- time goes on ------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        if self.stop_after is not None and self.steps > self.stop_after:
+            self.stop_after = None
+            self.queue.appendleft(m.StopRequested(Injected("stop")))
+        acts = [act for i, worker in self.workers.items() for act in self._acts(i, worker)]
+        if self.commits:
+            acts.append(self._answer_commit)
+        if self.queue and (not acts or self.random.random() < 0.5):
+            self._deliver(self.queue.popleft())
+        elif acts and self.random.random() < 0.97:
+            self.random.choice(acts)()
+        else:
+            self.now_s += 0.05 if acts or self.queue else 1.0
+            self._deliver(m.Tick())
+
+    def _acts(self, number: int, worker: SimWorker) -> list[Callable[[], None]]:
+        """Return what a worker could do next."""
+        if not worker.alive:
+            return []
+        if self.left["losses"] and self.random.random() < 0.05:
+            return [lambda: self._lose(number)]
+        if not worker.ready:
+            return [] if worker.stuck else [lambda: self._become_ready(number)]
+        acts: list[Callable[[], None]] = []
+        if worker.answers:
+            acts.append(lambda: self._send(worker.answers.popleft()))
+        if worker.stuck:
+            return acts
+        if worker.running is not None:
+            acts.append(lambda: self._go_on(number, worker, worker.running))
+        elif worker.inbox:
+            acts.append(lambda: self._begin(number, worker))
+        return acts
+
+    def _deliver(self, event: m.Event) -> None:
+        self.judge.note(event)
+        if isinstance(event, m.FragmentWritten) and event.worker in self.judge.known:
+            self.judge.finish_file(event.file.fragment_id, None)
+        if (
+            isinstance(event, m.TaskApplied)
+            and event.file is not None
+            and event.worker in self.judge.known
+        ):
+            self.judge.finish_file(event.file.fragment_id, self.files[event.file.fragment_id])
+        self._execute(self.state.handle(event, self.now_s))
+
+    def _execute(self, commands: list[m.Command]) -> None:
+        for command in commands:
+            assert not self.judge.finishes, "nothing follows the end"
+            if hasattr(command, "worker"):
+                assert command.worker in self.judge.known, f"{command} names an unknown worker"
+            match command:
+                case m.StartWorkers():
+                    assert self.judge.error is None
+                    for _ in range(command.count):
+                        self._start()
+                case m.Apply() | m.WriteFragment():
+                    self.judge.work(command, self.workers)
+                    self.workers[command.worker].inbox.append(command)
+                case m.SplitTask():
+                    assert self.judge.error is None
+                    self._split(self.workers[command.worker], command)
+                case m.StopTask():
+                    worker = self.workers[command.worker]
+                    worker.stop_asked = True
+                    if worker.running is not None:
+                        worker.running.stopping = True
+                case m.KillWorker():
+                    assert self.judge.error or self.state._error
+                    self.workers[command.worker].alive = False
+                    self.judge.known.discard(command.worker)
+                case m.Commit():
+                    assert not self.commits, "one commit at a time"
+                    self.judge.commit(command)
+                    self.commits.append(command.files)
+                case m.Finish():
+                    assert not self.commits
+                    self.judge.finishes.append(command.outcome)
+        known = len(self.state.workers) + self.state.workers_starting
+        assert known <= self.judge.limits.max_workers
+        busy = {i for i, worker in self.state.workers.items() if worker.busy}
+        assert busy == self.judge.at_work & self.judge.known
+
+    # -- what workers do -----------------------------------------------------------------------
+
+    def _send(self, event: m.Event) -> None:
+        self.queue.append(event)
+
+    def _take(self, trouble: str, chance: float) -> bool:
+        if not self.left[trouble] or self.random.random() > chance:
+            return False
+        self.left[trouble] -= 1
+        return True
+
+    def _start(self) -> None:
+        self.workers[len(self.workers)] = SimWorker(stuck=self._take("stuck_starts", 0.3))
+
+    def _become_ready(self, number: int) -> None:
+        self.workers[number].ready = True
+        self.now_s += 0.1
+        self._send(m.WorkerReady(number, startup_s=0.4))
+
+    def _lose(self, number: int) -> None:
+        self.left["losses"] -= 1
+        self.workers[number].alive = False
+        self._send(m.WorkerLost(number, self.random.choice([-9, -11, 1, 0, None]), "last words"))
+
+    def _begin(self, number: int, worker: SimWorker) -> None:
+        command = worker.inbox.popleft()
+        if isinstance(command, m.WriteFragment):
+            if self._take("failures", 0.2):
+                self._send(m.TaskFailed(number, None, Injected("disk full")))
+            else:
+                file = _file(command.fragment.fragment_id)
+                self._send(m.FragmentWritten(number, file, _TIMES))
+            return
+        start, stop = command.task.rows.start, command.task.rows.stop
+        worker.running = Running(
+            command.task, command.fragment, stop, start, start, stopping=worker.stop_asked
+        )
+        setup_s = self.random.choice([0.0, 0.3])
+        self._send(m.TaskStarted(number, command.task.task_id, setup_s))
+
+    def _go_on(self, number: int, worker: SimWorker, running: Running) -> None:
+        chance = self.random.random()
+        if self._take("stuck_workers", 0.1):
+            worker.stuck = True
+        elif self._take("failures", 0.1):
+            worker.running = None
+            self._write_part(number, running)
+            error = Injected("the function raised")
+            self._send(m.TaskFailed(number, running.task.task_id, error))
+        elif running.stopping or running.position == running.stop:
+            worker.running = None
+            self._end(number, running)
+        elif chance < 0.7:
+            upto = self.random.randint(running.position + 1, running.stop)
+            wanted = self.judge.pending[running.task.fragment_id]
+            rows = [row for row in range(running.position, upto) if row in wanted]
+            self.now_s += self.row_s * len(rows)
+            running.rows += rows
+            running.unreported += len(rows)
+            running.position = upto
+            if chance < 0.5:
+                self._report(number, running)
+        elif running.rows:
+            self._write_part(number, running)
+
+    def _report(self, number: int, running: Running) -> None:
+        rows, running.unreported = running.unreported, 0
+        self._send(
+            m.RowsApplied(
+                number,
+                running.task.task_id,
+                rows=rows,
+                output_bytes=8 * rows,
+                position=running.position,
+                times=_TIMES,
+            )
+        )
+
+    def _write_part(self, number: int, running: Running) -> None:
+        if not running.rows:
+            return
+        self._report(number, running)
+        fragment_id = running.task.fragment_id
+        rows = RowRange(running.part_start, running.position)
+        part = Part(fragment_id, rows, running.fragment.where is None, f"p{len(self.judge.held)}")
+        self.judge.held[part.path] = set(running.rows)
+        running.part_start, running.rows = running.position, []
+        self._send(m.PartWritten(number, running.task.task_id, part))
+
+    def _end(self, number: int, running: Running) -> None:
+        done = RowRange(running.task.rows.start, running.position)
+        file = None
+        if running.whole and running.part_start == 0 and done == running.task.rows:
+            file = _file(running.task.fragment_id)
+            self.files[file.fragment_id] = set(running.rows)
+        else:
+            self._write_part(number, running)
+        self._report(number, running)
+        self._send(m.TaskApplied(number, running.task.task_id, done, file))
+
+    def _split(self, worker: SimWorker, command: m.SplitTask) -> None:
+        if not worker.alive:
+            return
+        at, running = None, worker.running
+        if running is not None and running.task.task_id == command.task_id:
+            rest = running.stop - running.position
+            if rest >= 2 and not running.stopping:
+                at = running.stop = running.position + (rest + 1) // 2
+        worker.answers.append(m.TaskSplit(command.worker, command.task_id, at))
+
+    def _answer_commit(self) -> None:
+        files = self.commits.popleft()
+        if self._take("commit_failures", 0.5):
+            self._send(m.CommitFailed(Injected("conflict")))
+            return
+        outdated = {f.fragment_id: "moved" for f in files if self._take("outdated", 0.3)}
+        self.judge.outdated |= outdated
+        kept = tuple(file for file in files if file.fragment_id not in outdated)
+        self._send(m.Committed(7 if kept else None, kept, outdated, 0.01))
+
+
+def _file(fragment_id: int) -> ColumnFile:
+    return ColumnFile(fragment_id, f"{fragment_id}.lance", (7,), (0,), 2, 1, None)
+
+
+_ANN = "__annotations__"
