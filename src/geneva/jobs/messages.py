@@ -155,7 +155,7 @@ class WorkerLost:
 
 @dataclass(frozen=True, slots=True)
 class TaskStarted:
-    """A worker begins to compute; the function is loaded and set up."""
+    """A worker begins to compute its first task; the function is loaded and set up."""
 
     worker: int
     task_id: int

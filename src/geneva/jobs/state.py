@@ -88,6 +88,8 @@ class WorkerState:
         Physical offset that it has reported.
     rows_at_risk : int
         Reported rows that are not durable.
+    loaded : bool
+        Whether it has loaded the function and set it up.
     computing_since_s : float or None
         When it began to compute what it has not reported; None while it loads the function.
     split_asked : bool
@@ -98,6 +100,7 @@ class WorkerState:
     writing: int = -1
     position: int = 0
     rows_at_risk: int = 0
+    loaded: bool = False
     computing_since_s: float | None = None
     split_asked: bool = False
 
@@ -123,6 +126,8 @@ class JobState:
         The workers that are ready, by id.
     rows_done : int
         Rows computed so far, without those that were lost with a worker.
+    workers_starting : int
+        Workers that were started and are not ready.
     finished : bool
         Whether the run has ended.
     """
@@ -131,31 +136,29 @@ class JobState:
         self.workers: dict[int, WorkerState] = {}
         self.work = Work(plan)
         self.rows_done = 0
+        self.workers_starting = 0
         self.finished = False
         self._plan = plan
+        self._rows_total = plan.total_rows_pending
         self._limits = limits
         self._now_s = 0.0
         self._startup_s = limits.startup_s
-        self._starting_since: list[float] = []
+        self._had_workers_s = 0.0
         self._busy_s = 0.0
         self._output_bytes = 0
         self._losses: dict[tuple[int, int], int] = {}
         self._committing = False
         self._outdated: dict[int, str] = {}
+        self._killed: set[int] = set()
         self._error: BaseException | None = None
         self._stop_deadline_s = 0.0
-
-    @property
-    def workers_starting(self) -> int:
-        """Workers that were started and are not ready."""
-        return len(self._starting_since)
 
     # -- events ------------------------------------------------------------------------------
 
     def begin(self, ready: tuple[int, ...], starting: int, now_s: float) -> list[Command]:
         """Start the run with the workers that are there or on their way."""
-        self._now_s = now_s
-        self._starting_since = [now_s] * starting
+        self._now_s = self._had_workers_s = now_s
+        self.workers_starting = starting
         self.workers = {worker: WorkerState() for worker in ready}
         return self._advance()
 
@@ -172,30 +175,24 @@ class JobState:
         if self.finished:
             return []
         self._now_s = now_s
-        if self._is_of_killed_worker(event):
-            return self._advance()
+        if getattr(event, "worker", None) in self._killed:
+            return self._advance()  # It said this before; nobody waits for it any more.
         react = getattr(self, _REACTIONS[type(event)])
         commands: list[Command] = react(event) or []
         return commands + self._advance()
-
-    def _is_of_killed_worker(self, event: Event) -> bool:
-        """Whether a worker said this before it was killed; nobody waits for it any more."""
-        arrivals = (WorkerReady, WorkerLost)
-        worker = None if isinstance(event, arrivals) else getattr(event, "worker", None)
-        return worker is not None and worker not in self.workers
 
     def _time_passed(self, event: Tick) -> None:
         """Nothing changes but the time."""
 
     def _worker_ready(self, event: WorkerReady) -> None:
-        self._starting_since = self._starting_since[1:]
+        self.workers_starting -= 1
         self._startup_s = event.startup_s
         self.workers[event.worker] = WorkerState()
 
     def _task_started(self, event: TaskStarted) -> None:
+        self.workers[event.worker].loaded = True
         self.workers[event.worker].computing_since_s = self._now_s
-        if event.setup_s:
-            self._startup_s = max(self._startup_s, self._limits.startup_s + event.setup_s)
+        self._startup_s += event.setup_s
 
     def _rows_applied(self, event: RowsApplied) -> None:
         self.rows_done += event.rows
@@ -213,7 +210,7 @@ class JobState:
 
     def _task_applied(self, event: TaskApplied) -> None:
         task = self.workers[event.worker].task
-        self.workers[event.worker] = WorkerState()
+        self._free(event.worker)
         if task is None:
             return
         if event.rows.stop < task.rows.stop:
@@ -234,17 +231,17 @@ class JobState:
             worker.task = self.work.split(worker.task, event.at)
 
     def _fragment_written(self, event: FragmentWritten) -> None:
-        self.workers[event.worker] = WorkerState()
+        self._free(event.worker)
         self.work.add_file(event.file)
 
     def _task_failed(self, event: TaskFailed) -> list[Command]:
-        self.workers[event.worker] = WorkerState()
+        self._free(event.worker)
         return self._stop(event.error)
 
     def _worker_lost(self, event: WorkerLost) -> list[Command]:
         worker = self.workers.pop(event.worker, None)
         if worker is None:  # It was lost before it was ready.
-            self._starting_since = self._starting_since[1:]
+            self.workers_starting -= 1
             return self._stop(start_error(event)) if self._lost_too_often((-1, -1)) else []
         self.rows_done -= worker.rows_at_risk
         if self._error is not None or not worker.busy:
@@ -297,6 +294,7 @@ class JobState:
         if busy and self._now_s < self._stop_deadline_s:
             return []
         commands: list[Command] = [KillWorker(worker) for worker in busy]
+        self._killed.update(busy)
         for worker in busy:
             del self.workers[worker]
         if not self._committing:
@@ -316,6 +314,7 @@ class JobState:
             elif self.work.pending:
                 task = self.work.pending.popleft()
                 state.task, state.position = task, task.rows.start
+                state.computing_since_s = self._now_s if state.loaded else None
                 commands.append(Apply(worker, task, self.work.plan_of(task.fragment_id)))
             else:
                 commands += self._ask_for_split()
@@ -352,10 +351,10 @@ class JobState:
         if not (self.work.pending or self.work.to_write or at_work):
             return []
         wanted = workers_wanted(self._workload(), self._startup_s, self._limits.max_workers)
-        missing = wanted - len(self.workers) - len(self._starting_since)
+        missing = wanted - len(self.workers) - self.workers_starting
         if missing <= 0:
             return []
-        self._starting_since += [self._now_s] * missing
+        self.workers_starting += missing
         return [StartWorkers(missing)]
 
     def _workload(self) -> Workload:
@@ -365,7 +364,7 @@ class JobState:
             if state.task is not None and state.computing_since_s is not None
         ]
         return Workload(
-            rows_left=max(0, self._plan.total_rows_pending - self.rows_done),
+            rows_left=max(0, self._rows_total - self.rows_done),
             input_bytes=self._plan.input_bytes,
             rows_done=self.rows_done,
             busy_s=self._busy_s if self.rows_done else sum(computing),
@@ -389,11 +388,14 @@ class JobState:
         self.finished = True
         return Finish(Outcome(error=self._error, outdated=dict(self._outdated)))
 
+    def _free(self, worker: int) -> None:
+        self.workers[worker] = WorkerState(loaded=self.workers[worker].loaded)
+
     def _start_is_late(self) -> bool:
-        """Whether there is no worker and none comes; a job that has some goes on with those."""
-        if self.workers or not self._starting_since:
-            return False
-        return self._now_s - self._starting_since[-1] > self._limits.worker_start_timeout_s
+        """Whether there is no worker and none comes; a run that has some goes on with those."""
+        if self.workers or not self.workers_starting:
+            self._had_workers_s = self._now_s
+        return self._now_s - self._had_workers_s > self._limits.worker_start_timeout_s
 
     def _lost_too_often(self, what: tuple[int, int]) -> bool:
         self._losses[what] = self._losses.get(what, 0) + 1

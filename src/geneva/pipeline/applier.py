@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from geneva.errors import UDFError
 from geneva.jobs.messages import (
     Event,
     JobContext,
+    PartWritten,
     RowsApplied,
     StageTimes,
     TaskApplied,
@@ -31,10 +33,11 @@ from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.failure import FailedPlace, call_error, setup_error
 from geneva.pipeline.output import TaskOutput
+from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import load_function
 from geneva.storage.files import TableFiles
-from geneva.storage.model import RowRange, unpack_rows
+from geneva.storage.model import Part, RowRange, unpack_rows
 from geneva.storage.reader import RowReader, row_id_at
 from geneva.transformer.binding import BoundFunction, CallFailed, bind
 
@@ -59,17 +62,20 @@ class Applier:
         self._context = context
         self._worker = worker
         self._files = TableFiles(context.location)
-        self._dataset: Dataset | None = None
         self._bound: BoundFunction | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._sizer = BatchSizer(context.batch_size)
+        self._reported_at = 0.0
 
-    @property
+    @cached_property
     def dataset(self) -> Dataset:
         """The table at the version of the job, opened once."""
-        if self._dataset is None:
-            self._dataset = open_dataset(self._context.location, self._context.version)
-        return self._dataset
+        return open_dataset(self._context.location, self._context.version)
+
+    @cached_property
+    def column_files(self) -> ColumnFiles:
+        """Where the job's column files go."""
+        return ColumnFiles(self.dataset, self._context.location, self._context.column)
 
     def run(
         self, task: ApplyTask, fragment: FragmentPlan, control: TaskControl, emit: Emit
@@ -87,19 +93,24 @@ class Applier:
         """
         output: TaskOutput | None = None
         try:
-            setup_s = self._set_up()
-            emit(TaskStarted(self._worker, task.task_id, setup_s))
-            output = TaskOutput(self._context, self.dataset, task, fragment, self._worker, emit)
-            reporter = _Reporter(self._worker, task, emit)
+            if self._bound is None:
+                emit(TaskStarted(self._worker, task.task_id, setup_s=self._set_up()))
+            note_part = partial(self._note_part, emit, task)
+            output = TaskOutput(self._context, self.column_files, task, fragment, note_part)
+            reporter = _Reporter(self._worker, task, emit, self._reported_at)
             self._compute(task, fragment, control, output, reporter)
             done = RowRange(task.rows.start, control.end())
             file = output.finish(done)
             reporter.flush(done.stop)
+            self._reported_at = reporter.reported_at
             emit(TaskApplied(self._worker, task.task_id, done, file))
         except Exception as error:  # noqa: BLE001 - the user's function ran in here
             if output is not None:
                 output.keep()
             emit(TaskFailed(self._worker, task.task_id, error))
+
+    def _note_part(self, emit: Emit, task: ApplyTask, part: Part) -> None:
+        emit(PartWritten(self._worker, task.task_id, part))
 
     def close(self) -> None:
         """Release the threads."""
@@ -107,8 +118,6 @@ class Applier:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _set_up(self) -> float:
-        if self._bound is not None:
-            return 0.0
         started = time.perf_counter()
         function = load_function(self._files, self._context.column.payload)
         columns = list(self._context.column.input_columns)
@@ -206,12 +215,12 @@ class Applier:
 class _Reporter:
     """Collects what a task did and reports it a few times per second."""
 
-    def __init__(self, worker: int, task: ApplyTask, emit: Emit) -> None:
+    def __init__(self, worker: int, task: ApplyTask, emit: Emit, reported_at: float) -> None:
         self._worker = worker
         self._task_id = task.task_id
         self._emit = emit
         self._rows = self._bytes = 0
-        self._reported_at = 0.0
+        self.reported_at = reported_at
         self._checkpoint_reported_s = 0.0
         self.checkpoint_s = 0.0
         self.read_s = 0.0
@@ -220,8 +229,8 @@ class _Reporter:
     def add(self, rows: int, output_bytes: int, position: int) -> None:
         self._rows += rows
         self._bytes += output_bytes
-        # The first batch is reported at once: it decides how many workers are started.
-        if time.perf_counter() - self._reported_at >= _REPORT_S:
+        # A worker's first batch is reported at once: it decides how many more are started.
+        if time.perf_counter() - self.reported_at >= _REPORT_S:
             self.flush(position)
 
     def flush(self, position: int) -> None:
@@ -235,7 +244,7 @@ class _Reporter:
         self._rows = self._bytes = 0
         self.read_s = self.udf_s = 0.0
         self._checkpoint_reported_s = self.checkpoint_s
-        self._reported_at = time.perf_counter()
+        self.reported_at = time.perf_counter()
 
 
 def _timed(

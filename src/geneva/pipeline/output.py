@@ -13,13 +13,12 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from geneva.jobs.messages import Event, JobContext, PartWritten
+from geneva.jobs.messages import JobContext
 from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.pipeline.provenance import file_metadata
-from geneva.storage.column_file import ColumnFileWriter, file_name
-from geneva.storage.dataset import Dataset
+from geneva.storage.column_file import ColumnFiles, ColumnFileWriter
 from geneva.storage.files import TableFiles
-from geneva.storage.model import ColumnFile, RowRange
+from geneva.storage.model import ColumnFile, Part, RowRange
 from geneva.storage.parts import part_folder, write_part
 
 _MOST_BUFFERED_BYTES = 4 << 20
@@ -30,33 +29,29 @@ class TaskOutput:
 
     Parameters
     ----------
-    context, dataset
-        The job, and its table at the job's version.
+    context, column_files
+        The job, and where its column files go.
     task, fragment
         The task and its fragment's plan.
-    worker
-        Id of the worker.
-    emit
-        Takes the events.
+    note_part
+        Called with each part that became durable.
     """
 
     def __init__(
         self,
         context: JobContext,
-        dataset: Dataset,
+        column_files: ColumnFiles,
         task: ApplyTask,
         fragment: FragmentPlan,
-        worker: int,
-        emit: Callable[[Event], None],
+        note_part: Callable[[Part], None],
     ) -> None:
         self._context = context
-        self._dataset = dataset
+        self._column_files = column_files
         self._task = task
         self._fragment = fragment
         # A fragment that was split has several tasks, and none of them is the whole of it.
         self._whole = fragment.whole and task.rows == RowRange(0, fragment.physical_rows)
-        self._worker = worker
-        self._emit = emit
+        self._note_part = note_part
         self._offsets: list[np.ndarray] = []
         self._values: list[pa.Array] = []
         self._bytes = 0
@@ -125,13 +120,8 @@ class TaskOutput:
         return (now_s - self._opened_at) / share < self._context.checkpoint_interval_s / 2
 
     def _open_direct(self) -> ColumnFileWriter:
-        column = self._context.column
-        writer = ColumnFileWriter(
-            self._dataset,
-            self._context.location,
-            (column.name, column.data_type, column.is_blob),
-            file_name(self._fragment.fingerprint, complete=self._fragment.complete),
-        )
+        fragment = self._fragment
+        writer = self._column_files.open(fragment.fingerprint, complete=fragment.complete)
         for offsets, values in zip(self._offsets, self._values, strict=True):
             writer.append(offsets, values)
         self._clear()
@@ -156,7 +146,7 @@ class TaskOutput:
                 self._values,
                 self._context.column.data_type,
             )
-            self._emit(PartWritten(self._worker, self._task.task_id, part))
+            self._note_part(part)
         self._part_start = stop
         self._rows = 0
         self._opened_at = time.perf_counter()

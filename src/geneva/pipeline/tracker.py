@@ -22,6 +22,7 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.state import JobState
 
 _SPEED_WINDOW_S = 10.0
+_UPDATE_S = 0.05
 
 
 class Tracker:
@@ -45,6 +46,7 @@ class Tracker:
         self._stage_s = dict.fromkeys(("read", "udf", "checkpoint", "write", "commit"), 0.0)
         self._fragment_rows: dict[int, int] = {}
         self._samples: list[tuple[float, int]] = []
+        self._updated_s = 0.0
         self._rows_before = 0
         self._fragments_done = 0
         self._rows_committed = 0
@@ -90,7 +92,11 @@ class Tracker:
                 pass
 
     def update(self, state: JobState) -> None:
-        """Take over what the run's state knows, and show it."""
+        """Take over what the run's state knows, and show it, a few times per second."""
+        now_s = time.monotonic()
+        if now_s - self._updated_s < _UPDATE_S and not state.finished:
+            return
+        self._updated_s = now_s
         rows = self._rows_before + state.rows_done
         self._set(
             rows_done=min(rows, self.progress.rows_total),
@@ -98,7 +104,7 @@ class Tracker:
             fragments_done=self._fragments_done,
             workers=len(state.workers),
             workers_starting=state.workers_starting,
-            elapsed_s=time.monotonic() - self._started_s,
+            elapsed_s=now_s - self._started_s,
             rows_per_s=self._speed(rows),
             stage_s=dict(self._stage_s),
         )

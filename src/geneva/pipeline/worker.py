@@ -73,7 +73,8 @@ class Worker:
                     self._running = None
             return
         try:
-            writer = Writer(self._context, self._applier.dataset, self._worker)
+            applier = self._applier
+            writer = Writer(self._context, applier.dataset, applier.column_files, self._worker)
             writer.run(command.fragment, command.parts, self._emit)
         except Exception as error:  # noqa: BLE001 - reported to the driver, which ends the job
             self._emit(TaskFailed(self._worker, None, error))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from geneva.jobs.messages import Event, FragmentWritten, JobContext, StageTimes
 from geneva.jobs.planner import FragmentPlan
 from geneva.pipeline.provenance import file_metadata
-from geneva.storage.column_file import ColumnFileWriter, file_name
+from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset
 from geneva.storage.files import TableFiles
 from geneva.storage.model import Part, pack_rows, unpack_rows
@@ -26,15 +26,18 @@ class Writer:
 
     Parameters
     ----------
-    context, dataset
-        The job, and its table at the job's version.
+    context, dataset, column_files
+        The job, its table at the job's version, and where its column files go.
     worker
         Id of the worker that this writer runs in.
     """
 
-    def __init__(self, context: JobContext, dataset: Dataset, worker: int) -> None:
+    def __init__(
+        self, context: JobContext, dataset: Dataset, column_files: ColumnFiles, worker: int
+    ) -> None:
         self._context = context
         self._dataset = dataset
+        self._column_files = column_files
         self._worker = worker
 
     def run(
@@ -44,12 +47,7 @@ class Writer:
         started = time.perf_counter()
         column = self._context.column
         computed = _Computed(TableFiles(self._context.location), parts, column.data_type)
-        writer = ColumnFileWriter(
-            self._dataset,
-            self._context.location,
-            (column.name, column.data_type, column.is_blob),
-            file_name(fragment.fingerprint, complete=fragment.complete),
-        )
+        writer = self._column_files.open(fragment.fingerprint, complete=fragment.complete)
         covered = unpack_rows(fragment.kept, fragment.physical_rows)
         covered[computed.offsets] = True
         if fragment.keep_old:

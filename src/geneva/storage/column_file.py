@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,13 @@ from lance.fragment import DataFile
 
 from geneva.storage.blob_encoder import BlobEncoder
 from geneva.storage.dataset import Dataset
-from geneva.storage.model import ColumnFile, TableLocation, pack_rows, unpack_rows
+from geneva.storage.model import (
+    ColumnFile,
+    ComputedColumn,
+    TableLocation,
+    pack_rows,
+    unpack_rows,
+)
 
 COVERAGE_KEY = "geneva.coverage"
 _PREFIX = "gv"
@@ -65,42 +73,76 @@ def storage_field(name: str, data_type: pa.DataType, metadata: dict[str, str], b
     return field.with_metadata({**(field.metadata or {}), **kept})
 
 
-class ColumnFileWriter:
-    """Writes one column file, batch by batch in order of physical offsets.
+class ColumnFiles:
+    """Opens column files of one computed column.
 
     Parameters
     ----------
     dataset
         The table at the version that workers read.
-    location
-        The table.
-    column : tuple of (str, pa.DataType, bool)
-        Name, type of the values, and whether they are stored as blobs.
-    name
-        File name from :func:`file_name`.
+    location, column
+        The table and the column.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        location: TableLocation,
-        column: tuple[str, pa.DataType, bool],
-        name: str,
-    ) -> None:
-        self.name = name
+    def __init__(self, dataset: Dataset, location: TableLocation, column: ComputedColumn) -> None:
+        self.column = column
+        self.session = LanceFileSession(f"{location.uri}/data", storage_options=location.options)
         self._dataset = dataset
-        self._session = LanceFileSession(f"{location.uri}/data", storage_options=location.options)
-        column_name, self._type, self._blob = column
-        if self._blob:
-            self._encoder: Any = BlobEncoder(self._open, self._session, column_name, name)
+        self._location = location
+        self._layout: ColumnFile | None = None
+
+    def open(self, fingerprint: str, *, complete: bool) -> ColumnFileWriter:
+        """Begin a new file."""
+        return ColumnFileWriter(self, file_name(fingerprint, complete=complete))
+
+    def open_writer(self, name: str, schema: pa.Schema) -> Any:
+        """Open Lance's writer of a file, in the table's format version."""
+        version = self._dataset.data_storage_version
+        return self.session.open_writer(name, schema=schema, version=version)
+
+    def describe(self, name: str, fragment_id: int) -> ColumnFile:
+        """Return a finished file as a commit needs it."""
+        if self._layout is not None and self._location.is_local:
+            # Files of one schema and format differ in nothing but their name and size.
+            size = Path(self._location.uri, "data", name).stat().st_size
+            return replace(self._layout, fragment_id=fragment_id, path=name, size_bytes=size)
+        file = DataFile.create(self._dataset, name)
+        self._layout = ColumnFile(
+            fragment_id=fragment_id,
+            path=name,
+            fields=tuple(file.fields),
+            column_indices=tuple(file.column_indices),
+            major=file.file_major_version,
+            minor=file.file_minor_version,
+            size_bytes=file.file_size_bytes,
+        )
+        return self._layout
+
+
+class ColumnFileWriter:
+    """Writes one column file, batch by batch in order of physical offsets.
+
+    Parameters
+    ----------
+    files
+        Where the file goes.
+    name
+        Its name, from :func:`file_name`.
+    """
+
+    def __init__(self, files: ColumnFiles, name: str) -> None:
+        self.name = name
+        self._files = files
+        column = files.column
+        self._type = column.data_type
+        open_writer = partial(files.open_writer, name)
+        self._encoder: BlobEncoder | _PlainEncoder
+        if column.is_blob:
+            self._encoder = BlobEncoder(open_writer, files.session, column.name, name)
         else:
-            self._encoder = _PlainEncoder(self._open, pa.field(column_name, self._type))
+            self._encoder = _PlainEncoder(open_writer, pa.field(column.name, column.data_type))
         self._next_offset = 0
         self._covered: list[np.ndarray] = []
-
-    def _open(self, schema: pa.Schema) -> Any:
-        version = self._dataset.data_storage_version
-        return self._session.open_writer(self.name, schema=schema, version=version)
 
     def append(self, offsets: np.ndarray, values: pa.Array) -> None:
         """Append values at ascending physical offsets; skipped offsets become NULL."""
@@ -110,10 +152,6 @@ class ColumnFileWriter:
         stop = int(offsets[-1]) + 1
         self._encoder.write(spread(values, offsets, self._next_offset, stop))
         self._next_offset = stop
-
-    def rows_written(self) -> int:
-        """Return how many physical rows were written so far."""
-        return self._next_offset
 
     def close(
         self, fragment_id: int, physical_rows: int, metadata: dict[str, str], covered: bytes | None
@@ -138,16 +176,7 @@ class ColumnFileWriter:
         if rows != physical_rows:
             # Lance does not check this at commit; a short file would be unreadable later.
             raise RuntimeError(f"{self.name} has {rows} rows; the fragment has {physical_rows}")
-        file = DataFile.create(self._dataset, self.name)
-        return ColumnFile(
-            fragment_id=fragment_id,
-            path=self.name,
-            fields=tuple(file.fields),
-            column_indices=tuple(file.column_indices),
-            major=file.file_major_version,
-            minor=file.file_minor_version,
-            size_bytes=file.file_size_bytes,
-        )
+        return self._files.describe(self.name, fragment_id)
 
     def covered_rows(self, physical_rows: int) -> bytes:
         """Return the appended offsets, packed."""
@@ -163,8 +192,8 @@ class ColumnFileWriter:
         takes longer than expected. Not for blobs, which are never begun that way.
         """
         self._encoder.close({})
-        table = self._session.open_reader(self.name).read_all(batch_size=4096).to_table()
-        self._session.delete_file(self.name)
+        table = self._files.session.open_reader(self.name).read_all(batch_size=4096).to_table()
+        self._files.session.delete_file(self.name)
         offsets = np.concatenate(self._covered)
         return offsets, pa.concat_arrays(table.column(0).chunks).take(pa.array(offsets))
 

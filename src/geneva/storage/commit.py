@@ -127,7 +127,7 @@ class _Attempt:
     def run(self) -> int | None:
         self.tries += 1
         latest = open_dataset(self._location)
-        done = self._committed_version(latest)
+        done = self._committed_version(latest) if self.tries > 1 else None
         if done is not None:
             return done
         self._check_column(latest)
