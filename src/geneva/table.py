@@ -290,7 +290,7 @@ class Table:
 
     def plan_backfill(
         self,
-        columns: str | Sequence[str],
+        col_name: str,
         *,
         udf: UDF | None = None,
         where: str | None = None,
@@ -308,7 +308,7 @@ class Table:
             The same object that the run executes; ``print()`` it.
         """
         arguments = _arguments(locals())
-        job = self._job(columns, udf, arguments, None)
+        job = self._job(col_name, udf, arguments, None)
         return plan(job, open_dataset(self._location, read_version))[1]
 
     def _job(

@@ -297,3 +297,35 @@ def test_timeout_keeps_what_is_computed(make_table, runner):
         assert 0 < left < 60
     table.backfill("out", runner=runner, progress=False)
     assert values(table, "out") == {i: i for i in range(60)}
+
+
+def test_ctrl_c_inline_keeps_what_is_computed(make_table):
+    table = make_table(60, 60)
+
+    @geneva.udf(batch_size=10)
+    def interrupted(id: int) -> int:
+        if id == 35:
+            raise KeyboardInterrupt
+        return id
+
+    table.add_columns({"out": interrupted})
+    with pytest.raises(KeyboardInterrupt):
+        table.backfill("out", runner="inline", progress=False)
+    assert table.plan_backfill("out").total_rows_pending == 30
+
+
+def test_a_full_disk_is_what_the_user_reads(make_table, runner, tmp_path):
+    table = make_table(60, 60)
+    # A file where the folder of parts should be: nothing can be written there.
+    Path(table.uri, "_geneva").write_text("")
+
+    @geneva.udf(batch_size=10)
+    def fails(id: int) -> int:
+        if id == 35:
+            raise ValueError("no 35")
+        return id
+
+    table.add_columns({"out": fails})
+    with pytest.raises(OSError, match="_geneva") as caught:
+        table.backfill("out", runner=runner, progress=False)
+    assert "no 35" in str(caught.value.__cause__)

@@ -35,7 +35,7 @@ def _run(program: types.ModuleType, block: dict) -> dict[str, str]:
     source = "\n" * (block["line"] - 1) + block["source"]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            exec(compile(source, block["file"], "exec"), vars(program))
+            exec(compile(source, block["file"], "exec", dont_inherit=True), vars(program))
         except Exception as raised:  # noqa: BLE001 - a page may raise anything
             kinds = [kind.__name__ for kind in type(raised).__mro__]
             error = "".join(traceback.format_exception_only(type(raised), raised))

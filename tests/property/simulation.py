@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from geneva.errors import FatalWorkerError, WorkerStartError
 from geneva.jobs import messages as m
@@ -101,8 +101,19 @@ class Judge:
                 self.parts[event.part.fragment_id].append(event.part)
             case m.TaskApplied() | m.TaskFailed() | m.FragmentWritten():
                 self.at_work.discard(event.worker)
-        if event.__class__ in (m.TaskFailed, m.CommitFailed, m.StopRequested):
+        if isinstance(event, m.TaskFailed) and event.worker not in self.known:
+            return
+        if isinstance(event, (m.TaskFailed, m.CommitFailed, m.StopRequested)):
             self.error = self.error or event.error
+
+    def decide(self, error: BaseException | None) -> None:
+        """Take in that the run itself decided to end early: it may, when workers were lost."""
+        if self.error is not None or error is None:
+            return
+        late = isinstance(error, WorkerStartError) and "did not start" in str(error)
+        assert isinstance(error, FatalWorkerError)
+        assert late or self.losses >= self.limits.max_worker_losses
+        self.error = error
 
     def work(self, command: m.Apply | m.WriteFragment, workers: dict[int, SimWorker]) -> None:
         assert self.error is None, "nothing new is begun after an error"
@@ -132,7 +143,6 @@ class Judge:
 
     def commit(self, command: m.Commit) -> None:
         assert command.files
-        assert len(self.commits) == sum(self.committed.values()) or self.limits.commit_granularity
         self.commits.append(len(command.files))
         for file in command.files:
             assert file.fragment_id in self.written
@@ -147,21 +157,12 @@ class Judge:
         enough = self.limits.commit_granularity or len(self.plan.fragments)
         early = self.commits[:-1] if self.commits else []
         assert all(count >= enough for count in early), "commits wait for their granularity"
-        if outcome.error is None:
-            assert self.error is None
+        assert outcome.error is self.error, "the first error is the caller's"
+        if self.error is None:
             assert set(self.committed) == {f.fragment_id for f in self.plan.fragments}
             assert state.rows_done == self.plan.total_rows_pending
-        elif self.error is not None:
-            assert outcome.error is self.error, "the first error is the caller's"
-        elif isinstance(outcome.error, WorkerStartError):
-            assert self.losses >= self.limits.max_worker_losses or "did not start" in str(
-                outcome.error
-            )
         else:
-            assert isinstance(outcome.error, FatalWorkerError)
-            assert self.losses >= self.limits.max_worker_losses
-        if outcome.error is not None and not isinstance(outcome.error, Injected):
-            assert not any(isinstance(self.error, Injected) for _ in [0])
+            assert set(self.committed) <= self.written
 
 
 def _assigned(worker: SimWorker) -> list[tuple[int, int, int]]:
@@ -200,7 +201,7 @@ class Simulation:
         self.random = random.Random(seed)  # noqa: S311 - a schedule, not a secret
         self.state = JobState(plan, limits)
         self.judge = Judge(plan, pending, limits)
-        self.left = Counter({name: getattr(troubles, name) or 0 for name in vars(Troubles)[_ANN]})
+        self.left = Counter(asdict(troubles))
         self.stop_after = troubles.stop_after
         self.row_s = row_s
         self.now_s = 100.0
@@ -273,7 +274,9 @@ class Simulation:
             and event.worker in self.judge.known
         ):
             self.judge.finish_file(event.file.fragment_id, self.files[event.file.fragment_id])
-        self._execute(self.state.handle(event, self.now_s))
+        commands = self.state.handle(event, self.now_s)
+        self.judge.decide(self.state._error)
+        self._execute(commands)
 
     def _execute(self, commands: list[m.Command]) -> None:
         for command in commands:
@@ -297,7 +300,7 @@ class Simulation:
                     if worker.running is not None:
                         worker.running.stopping = True
                 case m.KillWorker():
-                    assert self.judge.error or self.state._error
+                    assert self.judge.error is not None
                     self.workers[command.worker].alive = False
                     self.judge.known.discard(command.worker)
                 case m.Commit():
@@ -307,6 +310,7 @@ class Simulation:
                 case m.Finish():
                     assert not self.commits
                     self.judge.finishes.append(command.outcome)
+        assert self.state.workers_starting >= 0
         known = len(self.state.workers) + self.state.workers_starting
         assert known <= self.judge.limits.max_workers
         busy = {i for i, worker in self.state.workers.items() if worker.busy}
@@ -435,6 +439,3 @@ class Simulation:
 
 def _file(fragment_id: int) -> ColumnFile:
     return ColumnFile(fragment_id, f"{fragment_id}.lance", (7,), (0,), 2, 1, None)
-
-
-_ANN = "__annotations__"

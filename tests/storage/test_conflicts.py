@@ -52,11 +52,17 @@ CHANGES = {
     "delete a fragment": lambda t: other_handle(t).delete("id >= 20 AND id < 40"),
     "update another column": lambda t: other_handle(t).update({"text": "'new'"}, "id < 5"),
     "update the input": lambda t: other_handle(t).update({"id": "id + 1000"}, "id < 5"),
-    "merge": lambda t: other_handle(t)
-    .merge_insert("id")
-    .when_matched_update_all()
-    .when_not_matched_insert_all()
-    .execute(pa.table({"id": [3, 700], "text": ["a", "b"], "out": pa.array([None, None], pa.int64())})),
+    "merge": lambda t: (
+        other_handle(t)
+        .merge_insert("id")
+        .when_matched_update_all()
+        .when_not_matched_insert_all()
+        .execute(
+            pa.table(
+                {"id": [3, 700], "text": ["a", "b"], "out": pa.array([None, None], pa.int64())}
+            )
+        )
+    ),
     "compact": lambda t: other_handle(t).optimize.compact_files(),
     "index the input": lambda t: other_handle(t).create_scalar_index("id", "BTREE"),
     "index the output": lambda t: other_handle(t).create_scalar_index("out", "BTREE"),
@@ -135,8 +141,12 @@ def test_a_column_file_says_who_computed_it(make_table):
     table = make_table(40, 20)
     table.add_columns({"out": double})
     result = table.backfill("out", runner="inline", progress=False)
-    paths = {f.path for fragment in other_handle(table).get_fragments()
-             for f in fragment.data_files() if f.path.startswith("gv-")}
+    paths = {
+        f.path
+        for fragment in other_handle(table).get_fragments()
+        for f in fragment.data_files()
+        if f.path.startswith("gv-")
+    }
     assert len(paths) == 2
     for path in paths:
         reader = LanceFileReader(str(Path(table.uri, "data", path)))

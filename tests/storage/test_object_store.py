@@ -112,7 +112,7 @@ def test_backfill_resume_and_search(store, name, tmp_path):
     assert table.search([13.0, 0.0], "vector").limit(1).to_list()[0]["id"] == 13
     found = lance.dataset(table.uri, storage_options=store).to_table()
     assert found["vector"].to_pylist() == [[float(i), 0.0] for i in found["id"].to_pylist()]
-    files = [f for f in lance.file.LanceFileSession(table.uri, storage_options=store).list()]
+    files = lance.file.LanceFileSession(table.uri, storage_options=store).list()
     assert not [f for f in files if f.endswith(".arrow")]
     assert sorted(db.table_names()) == ["docs"]
     db.drop_table("docs")

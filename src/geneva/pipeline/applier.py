@@ -104,10 +104,8 @@ class Applier:
             reporter.flush(done.stop)
             self._reported_at = reporter.reported_at
             emit(TaskApplied(self._worker, task.task_id, done, file))
-        except Exception as error:  # noqa: BLE001 - the user's function ran in here
-            if output is not None:
-                output.keep()
-            emit(TaskFailed(self._worker, task.task_id, error))
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - user code
+            emit(TaskFailed(self._worker, task.task_id, _kept(output, error)))
 
     def _note_part(self, emit: Emit, task: ApplyTask, part: Part) -> None:
         emit(PartWritten(self._worker, task.task_id, part))
@@ -210,6 +208,18 @@ class Applier:
                 size = self._sizer.rows
                 yield offsets[position : position + size], batch.slice(position, size)
                 position += size
+
+
+def _kept(output: TaskOutput | None, error: BaseException) -> BaseException:
+    """Make durable what was computed before an error, and return what the user has to know."""
+    try:
+        if output is not None:
+            output.keep()
+    except OSError as lost:
+        # The disk is full, for example: worse than what went wrong before.
+        lost.__cause__ = error
+        return lost
+    return error
 
 
 class _Reporter:
