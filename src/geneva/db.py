@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABCMeta
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Any
 from geneva.errors import InvalidArgumentError, TableNotFoundError
 from geneva.storage.dataset import open_dataset
 from geneva.storage.model import TableLocation
-from geneva.table import Table, register_with_lancedb
+from geneva.table import Table
 
 _STABLE_ROW_IDS = {"new_table_enable_stable_row_ids": "true"}
 
@@ -36,14 +37,14 @@ class Connection:
         """Path or URI of the database."""
         return self._uri
 
-    @property
+    # Not a property: an AttributeError inside one would be looked up in LanceDB again.
     def _lancedb(self) -> Any:
         """LanceDB's connection, opened when it is needed: LanceDB takes over a second to load."""
         if self._opened is None:
             import lancedb
 
-            register_with_lancedb()
-            lancedb.DBConnection.register(Connection)
+            _register(lancedb.table.Table, Table)
+            _register(lancedb.DBConnection, Connection)
             self._opened = lancedb.connect(
                 self._uri, storage_options=self._storage_options or None, **self._options
             )
@@ -52,7 +53,7 @@ class Connection:
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):
             raise AttributeError(attribute)
-        return getattr(self._lancedb, attribute)
+        return getattr(self._lancedb(), attribute)
 
     def __enter__(self) -> Connection:
         return self
@@ -108,7 +109,7 @@ class Connection:
         Table
             The new table.
         """
-        opened = self._lancedb.create_table(
+        opened = self._lancedb().create_table(
             name,
             data=data,
             schema=schema,
@@ -152,7 +153,7 @@ class Connection:
         """Open LanceDB's own table object."""
         if storage_options:
             kwargs["storage_options"] = {**self._storage_options, **storage_options}
-        return self._lancedb.open_table(name, **kwargs)
+        return self._lancedb().open_table(name, **kwargs)
 
     def table_names(self, page_token: str | None = None, limit: int | None = None) -> list[str]:
         """Return the names of the tables.
@@ -167,7 +168,7 @@ class Connection:
         names: list[str] = []
         while limit is None or len(names) < limit:
             wanted = None if limit is None else limit - len(names)
-            page = self._lancedb.list_tables(page_token=page_token, limit=wanted)
+            page = self._lancedb().list_tables(page_token=page_token, limit=wanted)
             names += page.tables
             page_token = page.page_token
             if not page_token:
@@ -183,7 +184,7 @@ class Connection:
             There is no such table.
         """
         self.open_table(name)
-        self._lancedb.drop_table(name, **kwargs)
+        self._lancedb().drop_table(name, **kwargs)
 
     def _location(
         self, name: str, storage_options: Mapping[str, str] | None = None
@@ -192,6 +193,12 @@ class Connection:
             raise InvalidArgumentError(f"{name!r} is not a table name.")
         options = {**self._storage_options, **dict(storage_options or {})}
         return TableLocation(f"{self._uri}/{name}.lance", tuple(sorted(options.items())))
+
+
+def _register(base: type, ours: type) -> None:
+    """Let ``isinstance`` see one of ours as LanceDB's, where LanceDB's class allows it."""
+    if isinstance(base, ABCMeta):  # On Python 3.12 and later its connection is not.
+        base.register(ours)
 
 
 def connect(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -52,7 +51,7 @@ class Table:
         """Path or URI of the table."""
         return self._location.uri
 
-    @property
+    # Not a property: an AttributeError inside one would be looked up in LanceDB again.
     def _lancedb(self) -> Any:
         """LanceDB's table. LanceDB takes over a second to load, so it is opened when needed."""
         if self._opened is None:
@@ -62,13 +61,13 @@ class Table:
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):
             raise AttributeError(attribute)
-        return getattr(self._lancedb, attribute)
+        return getattr(self._lancedb(), attribute)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *dir(self._lancedb)})
+        return sorted({*super().__dir__(), *dir(self._lancedb())})
 
     def __len__(self) -> int:
-        return int(self._lancedb.count_rows())
+        return int(self._lancedb().count_rows())
 
     def __repr__(self) -> str:
         return f"Table({self.name!r}, uri={self.uri!r})"
@@ -98,7 +97,7 @@ class Table:
             A function captures an object that cannot be sent to workers.
         """
         if not isinstance(transforms, Mapping):
-            self._lancedb.add_columns(transforms, **kwargs)
+            self._lancedb().add_columns(transforms, **kwargs)
             return
         functions, others = {}, {}
         dataset = self._dataset()
@@ -113,7 +112,7 @@ class Table:
             schema.declare_columns(dataset, self._location, functions)
             self._follow()
         if others:
-            self._lancedb.add_columns(others, **kwargs)
+            self._lancedb().add_columns(others, **kwargs)
 
     def alter_columns(self, *alterations: dict[str, Any], **kwargs: Any) -> None:
         """Change columns.
@@ -143,7 +142,7 @@ class Table:
                 self._repoint(dataset, alteration)
                 continue
             schema.check_alteration(dataset, self.name, alteration)
-            self._lancedb.alter_columns(alteration, **kwargs)
+            self._lancedb().alter_columns(alteration, **kwargs)
             if "rename" in alteration:
                 dataset = self._dataset()
                 schema.rename_inputs(dataset, column, alteration["rename"])
@@ -164,7 +163,7 @@ class Table:
         for name in names:
             schema.check_column(dataset, self.name, name.split(".")[0])
         schema.check_droppable(dataset, self.name, names)
-        self._lancedb.drop_columns(names)
+        self._lancedb().drop_columns(names)
 
     # -- backfill ----------------------------------------------------------------------------
 
@@ -390,8 +389,3 @@ def _function_of(name: str, transform: Any) -> tuple[UDF | None, Sequence[str] |
 def _arguments(given: Mapping[str, Any]) -> BackfillArguments:
     names = BackfillArguments.__dataclass_fields__
     return BackfillArguments(**{name: given[name] for name in names if name in given})
-
-
-def register_with_lancedb() -> None:
-    """Let ``isinstance(table, lancedb.table.Table)`` be true, once LanceDB is loaded."""
-    sys.modules["lancedb"].table.Table.register(Table)

@@ -1,8 +1,9 @@
 """Workers that answer a run's commands in any order and at any time, and a judge who watches.
 
 A worker is what ``geneva.pipeline.worker`` is, without rows: it computes in steps, makes parts
-durable in between, gives rows away when it is asked, and can be lost at any moment. Its events reach
-the run in the order in which they were sent, later. The judge knows the truth about each row.
+durable in between, gives rows away when it is asked, and can be lost at any moment. Its
+events reach the run later, in the order in which they were sent. The judge knows the truth about
+each row.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class SimWorker:
     alive: bool = True
     stuck: bool = False
     stop_asked: bool = False
+    loaded: bool = False
     inbox: deque = field(default_factory=deque)
     running: Running | None = None
     answers: deque = field(default_factory=deque)
@@ -242,7 +244,9 @@ class Simulation:
         elif acts and self.random.random() < 0.97:
             self.random.choice(acts)()
         else:
-            self.now_s += 0.05 if acts or self.queue else 1.0
+            # Of those who wait for workers to stop, some have a machine that sleeps.
+            sleep_s = 3.0 if self.judge.error is not None else 0.05
+            self.now_s += sleep_s if acts or self.queue else 1.0
             self._deliver(m.Tick())
 
     def _acts(self, number: int, worker: SimWorker) -> list[Callable[[], None]]:
@@ -353,8 +357,9 @@ class Simulation:
         worker.running = Running(
             command.task, command.fragment, stop, start, start, stopping=worker.stop_asked
         )
-        setup_s = self.random.choice([0.0, 0.3])
-        self._send(m.TaskStarted(number, command.task.task_id, setup_s))
+        if not worker.loaded:
+            worker.loaded = True
+            self._send(m.TaskStarted(number, command.task.task_id, setup_s=0.3))
 
     def _go_on(self, number: int, worker: SimWorker, running: Running) -> None:
         chance = self.random.random()

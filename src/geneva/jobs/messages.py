@@ -265,9 +265,9 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class CommitFailed:
-    """A commit failed for good."""
+    """A commit failed for good, or was interrupted."""
 
-    error: Exception
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,3 +73,11 @@ class BackfillJobResult(JobResult):
     version: int = 0
     concurrency: int = 0
     metrics: dict[str, float] = attrs.field(factory=dict)
+
+    def __str__(self) -> str:
+        seconds = (self.completed_at - self.launched_at).total_seconds()
+        return "\n".join(
+            f"{self.table_name}.{name}: {done.rows_processed:,} rows by {done.udf_name} in "
+            f"{seconds:.1f} s, version {self.version}"
+            for name, done in self.columns.items()
+        )

@@ -143,6 +143,7 @@ class JobState:
         self._limits = limits
         self._now_s = 0.0
         self._startup_s = limits.startup_s
+        self._setup_s = 0.0
         self._had_workers_s = 0.0
         self._busy_s = 0.0
         self._output_bytes = 0
@@ -192,7 +193,7 @@ class JobState:
     def _task_started(self, event: TaskStarted) -> None:
         self.workers[event.worker].loaded = True
         self.workers[event.worker].computing_since_s = self._now_s
-        self._startup_s += event.setup_s
+        self._setup_s = max(self._setup_s, event.setup_s)
 
     def _rows_applied(self, event: RowsApplied) -> None:
         self.rows_done += event.rows
@@ -350,7 +351,8 @@ class JobState:
         at_work = any(state.busy for state in self.workers.values())
         if not (self.work.pending or self.work.to_write or at_work):
             return []
-        wanted = workers_wanted(self._workload(), self._startup_s, self._limits.max_workers)
+        startup_s = self._startup_s + self._setup_s
+        wanted = workers_wanted(self._workload(), startup_s, self._limits.max_workers)
         missing = wanted - len(self.workers) - self.workers_starting
         if missing <= 0:
             return []
@@ -377,7 +379,6 @@ class JobState:
             return []
         self._error = error
         self._stop_deadline_s = self._now_s + self._limits.stop_grace_s
-        self.work.drop()
         return [StopTask(w) for w, state in self.workers.items() if state.task is not None]
 
     def _commit(self) -> Commit:

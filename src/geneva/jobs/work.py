@@ -101,11 +101,6 @@ class Work:
             self.close(task, None)
         return start
 
-    def drop(self) -> None:
-        """Begin nothing more; what is computed stays in parts for another run."""
-        self.pending.clear()
-        self.to_write.clear()
-
     def _task(self, fragment_id: int, rows: RowRange) -> ApplyTask:
         self._next_task_id += 1
         return ApplyTask(self._next_task_id - 1, fragment_id, rows)

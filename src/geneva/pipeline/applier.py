@@ -95,9 +95,9 @@ class Applier:
         try:
             if self._bound is None:
                 emit(TaskStarted(self._worker, task.task_id, setup_s=self._set_up()))
-            note_part = partial(self._note_part, emit, task)
-            output = TaskOutput(self._context, self.column_files, task, fragment, note_part)
             reporter = _Reporter(self._worker, task, emit, self._reported_at)
+            note_part = partial(self._note_part, emit, task, reporter)
+            output = TaskOutput(self._context, self.column_files, task, fragment, note_part)
             self._compute(task, fragment, control, output, reporter)
             done = RowRange(task.rows.start, control.end())
             file = output.finish(done)
@@ -107,7 +107,9 @@ class Applier:
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - user code
             emit(TaskFailed(self._worker, task.task_id, _kept(output, error)))
 
-    def _note_part(self, emit: Emit, task: ApplyTask, part: Part) -> None:
+    def _note_part(self, emit: Emit, task: ApplyTask, reporter: _Reporter, part: Part) -> None:
+        # Rows are reported before they are durable, so that only rows at risk count as lost.
+        reporter.flush(part.rows.stop)
         emit(PartWritten(self._worker, task.task_id, part))
 
     def close(self) -> None:
@@ -140,12 +142,15 @@ class Applier:
     ) -> None:
         for (offsets, batch), values, seconds in self._computed(task, fragment, control, reporter):
             if isinstance(values, CallFailed):
-                output.append(offsets[: len(values.computed)], values.computed)
+                kept = len(values.computed)
+                reporter.add(kept, values.computed.nbytes, int(offsets[kept]))
+                output.append(offsets[:kept], values.computed)
+                reporter.flush(int(offsets[kept]))
                 raise self._failure(values, fragment, offsets, batch.num_rows)
             self._sizer.record(batch.num_rows, seconds, values.nbytes)
+            reporter.add(len(offsets), values.nbytes, int(offsets[-1]) + 1)
             output.append(offsets, values)
             reporter.checkpoint_s = output.seconds
-            reporter.add(len(offsets), values.nbytes, int(offsets[-1]) + 1)
 
     def _failure(
         self, failed: CallFailed, fragment: FragmentPlan, offsets: np.ndarray, rows: int

@@ -163,7 +163,7 @@ class Driver:
         started = time.perf_counter()
         try:
             result = self._commit(files)
-        except Exception as error:  # noqa: BLE001 - becomes the job's error
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - becomes the job's
             return CommitFailed(error)
         return Committed(
             version=result.version,

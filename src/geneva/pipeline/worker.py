@@ -76,7 +76,7 @@ class Worker:
             applier = self._applier
             writer = Writer(self._context, applier.dataset, applier.column_files, self._worker)
             writer.run(command.fragment, command.parts, self._emit)
-        except Exception as error:  # noqa: BLE001 - reported to the driver, which ends the job
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - ends the job
             self._emit(TaskFailed(self._worker, None, error))
 
     def interrupt(self, command: SplitTask | StopTask) -> None:
