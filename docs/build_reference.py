@@ -98,7 +98,8 @@ def _signature(name: str, function: Callable[..., Any]) -> str:
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
-    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+    stars = "**" if parameter.kind is parameter.VAR_KEYWORD else stars
     annotation = _annotation(parameter.annotation)
     text = f"{stars}{parameter.name}" + (f": {annotation}" if annotation else "")
     if parameter.default is parameter.empty:
@@ -129,7 +130,8 @@ def _markdown(thing: Any) -> str:
 
 
 def _sections(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
-    title, body = "", []
+    title = ""
+    body: list[str] = []
     for number, line in enumerate(lines):
         following = lines[number + 1] if number + 1 < len(lines) else ""
         if following and set(following) == {"-"} and len(following) == len(line):

@@ -87,10 +87,11 @@ def check_command(words: list[str], place: str) -> None:
     elif program == "geneva":
         check_geneva(arguments, place)
     else:
-        assert program in ("pip", "git", "python", "cd") or (
-            program.startswith(".venv/bin/")
-            and (Path(sys.executable).parent / Path(program).name).exists()
-        ), f"{place}: unknown command {program}"
+        tool = program.removeprefix(".venv/bin/")
+        known = program in ("pip", "git", "python", "cd") or (
+            tool != program and f'"{tool}>=' in (ROOT / "pyproject.toml").read_text()
+        )
+        assert known, f"{place}: unknown command {program}"
 
 
 def check_geneva(arguments: list[str], place: str) -> None:

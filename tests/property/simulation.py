@@ -55,8 +55,11 @@ class Running:
     stopping: bool = False
 
     @property
-    def whole(self) -> bool:
-        return self.fragment.whole and self.task.rows == RowRange(0, self.fragment.physical_rows)
+    def makes_file(self) -> bool:
+        """Whether what it has computed now is the fragment's whole column."""
+        everything = RowRange(0, self.fragment.physical_rows)
+        whole = self.fragment.whole and self.task.rows == everything
+        return whole and self.part_start == 0 and self.position == everything.stop
 
 
 @dataclass
@@ -164,7 +167,7 @@ class Judge:
             assert set(self.committed) == {f.fragment_id for f in self.plan.fragments}
             assert state.rows_done == self.plan.total_rows_pending
         else:
-            assert set(self.committed) <= self.written
+            assert set(self.committed) == self.written, "what is finished is committed"
 
 
 def _assigned(worker: SimWorker) -> list[tuple[int, int, int]]:
@@ -371,8 +374,11 @@ class Simulation:
             error = Injected("the function raised")
             self._send(m.TaskFailed(number, running.task.task_id, error))
         elif running.stopping or running.position == running.stop:
-            worker.running = None
-            self._end(number, running)
+            if running.rows and not running.makes_file:
+                self._write_part(number, running)
+            else:
+                worker.running = None
+                self._end(number, running)
         elif chance < 0.7:
             upto = self.random.randint(running.position + 1, running.stop)
             wanted = self.judge.pending[running.task.fragment_id]
@@ -413,11 +419,9 @@ class Simulation:
     def _end(self, number: int, running: Running) -> None:
         done = RowRange(running.task.rows.start, running.position)
         file = None
-        if running.whole and running.part_start == 0 and done == running.task.rows:
+        if running.makes_file:
             file = _file(running.task.fragment_id)
             self.files[file.fragment_id] = set(running.rows)
-        else:
-            self._write_part(number, running)
         self._report(number, running)
         self._send(m.TaskApplied(number, running.task.task_id, done, file))
 

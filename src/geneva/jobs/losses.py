@@ -42,7 +42,8 @@ def loss_error(event: WorkerLost, place: LostPlace, times: int) -> FatalWorkerEr
         what = f"writing fragment {place.fragment_id}"
     else:
         what = f"computing fragment {place.fragment_id} at row offset {place.position} or after"
-    head = f"Workers of {place.target} were lost {times} times while {what}"
+    often = "once" if times == 1 else f"{times} times"
+    head = f"Workers of {place.target} were lost {often} while {what}"
     tail = "What was computed before is kept; running the backfill again goes on from there."
     if event.last_words:
         tail += f" The last one's error output:\n{event.last_words}"
@@ -56,6 +57,8 @@ def loss_error(event: WorkerLost, place: LostPlace, times: int) -> FatalWorkerEr
             f"{head}: crashed with signal {-event.exit_code}. The function, or a library that it "
             f"calls, crashes the interpreter. {tail}"
         )
+    if event.exit_code is None:
+        return FatalWorkerExitError(f"{head}: the process closed its connection. {tail}")
     return FatalWorkerExitError(
         f"{head}: the process exited with code {event.exit_code}. The function, or a library that "
         f"it calls, ends the process. {tail}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from geneva.jobs.spec import BackfillSpec
+from geneva.jobs.wording import counted
 from geneva.storage.model import FragmentState, Origin, Part, RowRange, TableSnapshot, selection
 
 
@@ -166,11 +167,13 @@ class Plan:
         ]
         taken = sum(len(fragment.parts) for fragment in self.fragments)
         if taken:
-            lines.append(f"  taken over        {taken:,} parts of an earlier job")
+            lines.append(f"  taken over        {counted(taken, 'part')} of an earlier job")
         reasons: dict[str, int] = {}
         for reason in self.skipped.values():
             reasons[reason] = reasons.get(reason, 0) + 1
-        lines += [f"  skipped           {n:,} fragments: {why}" for why, n in reasons.items()]
+        lines += [
+            f"  skipped           {counted(n, 'fragment')}: {why}" for why, n in reasons.items()
+        ]
         return "\n".join(lines)
 
 

@@ -264,7 +264,6 @@ class JobState:
 
     def _commit_failed(self, event: CommitFailed) -> list[Command]:
         self._committing = False
-        self.work.take_ready()
         return self._stop(event.error)
 
     def _stop_requested(self, event: StopRequested) -> list[Command]:
@@ -394,7 +393,7 @@ class JobState:
 
     def _start_is_late(self) -> bool:
         """Whether there is no worker and none comes; a run that has some goes on with those."""
-        if self.workers or not self.workers_starting:
+        if self.workers:
             self._had_workers_s = self._now_s
         return self._now_s - self._had_workers_s > self._limits.worker_start_timeout_s
 

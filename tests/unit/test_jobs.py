@@ -1,0 +1,418 @@
+"""The decisions of a job, one by one: how many, how much, for whom, and in which words."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from geneva import errors
+from geneva.jobs.losses import LostPlace, late_start_error, loss_error, start_error
+from geneva.jobs.messages import Outcome, TaskApplied, WorkerLost
+from geneva.jobs.planner import plan_backfill
+from geneva.jobs.progress import Progress
+from geneva.jobs.scaling import Workload, seconds_left, workers_wanted
+from geneva.jobs.spec import BackfillArguments, backfill_spec
+from geneva.jobs.state import JobState, Limits
+from geneva.pipeline.batching import BatchSizer
+from geneva.pipeline.control import TaskControl
+from geneva.pipeline.driver import Driver, StopSignal
+from geneva.pipeline.tracker import Tracker
+from geneva.resources.admission import admit
+from geneva.resources.request import Machine, Request
+from geneva.storage.model import ColumnFile, FragmentState, Origin, Part, RowRange, TableSnapshot
+from tests.property.tables import COLUMN, Case, Truth, spec
+
+GIB = 1 << 30
+
+
+# -- how many workers ----------------------------------------------------------------------------
+
+FAST = {"rows_done": 1_000, "busy_s": 0.01}
+SLOW = {"rows_done": 10, "busy_s": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("load", "most", "wanted"),
+    [
+        (Workload(0, 0), 8, 1),
+        (Workload(100, 0), 8, 1),
+        (Workload(100_000, 1 << 20), 8, 1),
+        (Workload(10**9, 0), 8, 8),
+        (Workload(10**9, 0), 1, 1),
+        (Workload(10**9, 0), 200, 200),
+        (Workload(1_000, 10 << 30), 8, 8),  # Few rows, but much to read.
+        (Workload(10_000, 0, **FAST), 8, 1),
+        (Workload(10**6, 0, **FAST), 8, 8),
+        (Workload(5, 0, **SLOW), 8, 1),
+        (Workload(15, 0, **SLOW), 8, 3),
+        (Workload(1_000, 0, **SLOW), 8, 8),
+        # Nothing is reported, but one batch has taken 2 s by now.
+        (Workload(1_000, 0, busy_s=2.0, rows_in_flight=32), 8, 8),
+        (Workload(20, 0, busy_s=2.0, rows_in_flight=32), 8, 2),
+    ],
+)
+def test_workers_wanted(load, most, wanted):
+    assert workers_wanted(load, 0.45, most) == wanted
+
+
+@pytest.mark.parametrize("measured", [{}, FAST, SLOW, {"busy_s": 3.0, "rows_in_flight": 32}])
+@pytest.mark.parametrize("startup_s", [0.0, 0.4, 60.0])
+def test_more_work_never_wants_fewer_workers(measured, startup_s):
+    loads = [Workload(rows, 10 * rows, **measured) for rows in (0, 1, 10, 10**3, 10**6, 10**10)]
+    wanted = [workers_wanted(load, startup_s, 6) for load in loads]
+    assert wanted == sorted(wanted)
+    assert set(wanted) <= set(range(1, 7))
+    left = [seconds_left(load) for load in loads]
+    assert left == sorted(left)
+
+
+# -- what fits -----------------------------------------------------------------------------------
+
+TWO_CPUS = Machine(num_cpus=2, num_gpus=0, memory_bytes=8 * GIB)
+GPU_BOX = Machine(num_cpus=32, num_gpus=2, memory_bytes=64 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("machine", "request_", "concurrency", "granted", "words"),
+    [
+        (TWO_CPUS, Request(), 8, 2, "2 CPUs at 1 per applier"),
+        (TWO_CPUS, Request(), 1, 1, ""),
+        (TWO_CPUS, Request(num_cpus=0.1), 64, 20, "2 CPUs at 0.1 per applier"),
+        (TWO_CPUS, Request(num_cpus=0.3), 64, 6, "0.3 per applier"),
+        (TWO_CPUS, Request(num_cpus=1.5), 8, 1, "1.5 per applier"),
+        (TWO_CPUS, Request(num_cpus=2), 8, 1, "2 CPUs at 2 per applier"),
+        (TWO_CPUS, Request(num_cpus=0), 8, 8, ""),
+        (TWO_CPUS, Request(num_cpus=0, memory_bytes=3 * GIB), 8, 2, "8 GiB of memory at 3 per"),
+        (TWO_CPUS, Request(num_cpus=0.5, memory_bytes=GIB), 8, 4, "2 CPUs at 0.5"),
+        (GPU_BOX, Request(num_gpus=1), 8, 2, "2 GPUs at 1 per applier"),
+        (GPU_BOX, Request(num_gpus=0.25), 100, 8, "2 GPUs at 0.25 per applier"),
+        (replace(TWO_CPUS, num_cpus=1), Request(), 8, 1, "1 CPU at 1 per applier"),
+        (TWO_CPUS, Request(num_cpus=3), 8, 0, "needs 3 CPUs; this machine has 2"),
+        (TWO_CPUS, Request(num_gpus=0.5), 8, 0, "needs 0.5 GPUs; this machine has 0"),
+        (
+            TWO_CPUS,
+            Request(memory_bytes=9 * GIB),
+            8,
+            0,
+            "needs 9 GiB of memory; this machine has 8",
+        ),
+        (GPU_BOX, Request(num_gpus=4), 8, 0, "needs 4 GPUs; this machine has 2"),
+    ],
+)
+def test_admission(machine, request_, concurrency, granted, words):
+    admission = admit(request_, concurrency, machine)
+    assert admission.granted == granted
+    assert words in admission.reason
+    assert bool(admission.reason) == (granted < concurrency)
+    assert bool(admission.fix) == (granted == 0)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(num_cpus=64),
+        Request(num_cpus=2.5, num_gpus=3, memory_bytes=1 << 50),
+        Request(num_gpus=0.1),
+        Request(memory_bytes=8 * GIB + 1),
+    ],
+)
+@pytest.mark.parametrize("machine", [TWO_CPUS, GPU_BOX, Machine(0.5, 0, 3 * GIB // 2 + 7)])
+def test_whoever_follows_the_fixes_is_admitted(request_, machine):
+    fields = {"num_cpus": "num_cpus", "num_gpus": "num_gpus", "memory": "memory_bytes"}
+    for _ in fields:
+        admission = admit(request_, 4, machine)
+        if admission.granted:
+            break
+        _, parameter, _, value, *_ = admission.fix.replace(",", "").split()
+        request_ = replace(
+            request_,
+            **{
+                fields[parameter]: type(request_.memory_bytes)(value)
+                if parameter == "memory"
+                else float(value)
+            },
+        )
+    assert admit(request_, 4, machine).granted >= 1
+
+
+# -- what is asked -------------------------------------------------------------------------------
+
+
+def test_the_call_wins_over_the_function():
+    options = {
+        "num_cpus": 2.0,
+        "num_gpus": 1.0,
+        "memory": GIB,
+        "batch_size": 16,
+        "checkpoint_size": 100,
+        "min_checkpoint_size": 10,
+        "task_size": 500,
+    }
+    column = replace(COLUMN, options=options)
+    said = backfill_spec(column, BackfillArguments())
+    assert (said.num_cpus, said.num_gpus, said.memory_bytes) == (2.0, 1.0, GIB)
+    assert (said.batch_size, said.checkpoint_size, said.task_size) == (16, 100, 500)
+    assert said.min_checkpoint_size == 10
+    given = dict.fromkeys(options, 7)
+    asked = backfill_spec(column, BackfillArguments(**given))
+    assert (asked.num_cpus, asked.num_gpus, asked.memory_bytes) == (7, 7, 7)
+    assert (asked.batch_size, asked.checkpoint_size, asked.task_size) == (7, 7, 7)
+    zero = backfill_spec(column, BackfillArguments(num_cpus=0, num_gpus=0))
+    assert (zero.num_cpus, zero.num_gpus) == (0, 0)
+    assert pickle.loads(pickle.dumps(asked)) == asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "value"),
+    [
+        ({"intra_applier_concurrency": 3}, "num_cpus", 3.0),
+        ({"intra_applier_concurrency": 4, "num_cpus": 0.5}, "num_cpus", 2.0),
+        ({"intra_applier_concurrency": 4, "num_gpus": 1}, "num_gpus", 1),
+        ({"checkpoint_size": 50}, "checkpoint_size", 50),
+        ({"max_checkpoint_size": 30}, "checkpoint_size", 30),
+        ({"checkpoint_size": 50, "max_checkpoint_size": 30}, "checkpoint_size", 30),
+        ({"checkpoint_size": 20, "max_checkpoint_size": 30}, "checkpoint_size", 20),
+        ({}, "checkpoint_size", None),
+        ({}, "min_checkpoint_size", 1),
+        ({}, "commit_granularity", 64),
+        ({"timeout": 1.5}, "timeout_s", 1.5),
+        ({"timeout": np.timedelta64(90, "s").item()}, "timeout_s", 90.0),
+    ],
+)
+def test_spec(arguments, field, value):
+    assert getattr(spec(**arguments), field) == value
+
+
+STALE = "were computed by another version of the function or from other inputs"
+
+
+def test_a_plan_in_words():
+    fresh = FragmentState(0, 1_000, 1_000, "a", Origin.FRESH, 0)
+    missing = FragmentState(1, 2_000, 1_900, "b", Origin.MISSING, 1_900)
+    part = Part(2, RowRange(0, 40), True, "p")
+    begun = FragmentState(2, 100, 100, "c", Origin.STALE, 60, parts=(part,))
+    later = FragmentState(3, 10, 10, "d", Origin.MISSING, 10)
+    what = spec(where="id > 3", num_frags=2, task_size=1_000)
+    states = (fresh, missing, begun, later)
+    truths = tuple(Truth(s, np.zeros(0), np.zeros(0), {}) for s in states)
+    plan = plan_backfill(what, Case(what, truths).snapshot)
+    assert str(plan).splitlines() == [
+        "Backfill of docs.c at version 3 where id > 3",
+        "  rows to compute   1,960 of 3,010",
+        "  fragments         2 of 4",
+        "  tasks             3",
+        "  because           1,900 rows were never computed",
+        f"  because           60 rows {STALE}",
+        "  taken over        1 part of an earlier job",
+        "  skipped           1 fragment: computed already",
+        "  skipped           1 fragment: beyond num_frags",
+    ]
+    assert plan.udf_mismatch
+
+
+def test_an_empty_plan_in_words():
+    snapshot = TableSnapshot(Case(spec(), ()).snapshot.location, 1, COLUMN, None, ())
+    plan = plan_backfill(spec(), snapshot)
+    assert not plan.has_work
+    assert "0 of 0" in str(plan)
+
+
+# -- batches and tasks ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_row", "bytes_per_row", "low", "high"),
+    [
+        (1e-7, 8, 65_536, 65_536),  # As many as there may be.
+        (1e-5, 8, 1_000, 8_192),
+        (1e-3, 8, 32, 128),
+        (0.02, 8, 8, 32),  # A batch takes a quarter of a second.
+        (1.0, 8, 1, 1),
+        (1e-7, 1 << 20, 8, 128),  # Fast, but the output is large.
+    ],
+)
+def test_batches_adapt_to_the_function(seconds_per_row, bytes_per_row, low, high):
+    sizer = BatchSizer(None)
+    assert sizer.rows == 32
+    for _ in range(50):
+        sizer.record(sizer.rows, sizer.rows * seconds_per_row, sizer.rows * bytes_per_row)
+    assert low <= sizer.rows <= high
+
+
+def test_batches_that_say_nothing_change_nothing():
+    sizer = BatchSizer(None)
+    sizer.record(rows=0, seconds=0.0, output_bytes=0)
+    sizer.record(rows=5, seconds=1e-6, output_bytes=40)  # The short end of a fragment.
+    assert sizer.rows == 32
+    fixed = BatchSizer(10)
+    for seconds in (1e-6, 5.0):
+        fixed.record(10, seconds, 80)
+        assert fixed.rows == 10
+
+
+class Race:
+    """Threads that compute tasks, and one that splits those tasks meanwhile."""
+
+    def __init__(self, rows: RowRange) -> None:
+        self.lock = threading.Lock()
+        self.done: list[int] = []
+        self.accounted: list[int] = []
+        self.controls: list[TaskControl] = []
+        self.threads = [threading.Thread(target=self._split)]
+        self._begin(rows)
+
+    def run(self, *, stop: bool) -> None:
+        self.threads[0].start()
+        if stop:
+            while len(self.done) < 500:
+                time.sleep(0)
+            for control in self.controls:
+                control.stop()
+        for thread in self.threads:  # It grows while it is waited for.
+            thread.join()
+
+    def _begin(self, rows: RowRange) -> None:
+        control = TaskControl(rows)
+        thread = threading.Thread(target=self._compute, args=(rows, control))
+        self.controls.append(control)
+        self.threads.append(thread)
+        thread.start()
+
+    def _compute(self, rows: RowRange, control: TaskControl) -> None:
+        for start in range(rows.start, rows.stop, 7):
+            offsets = np.arange(start, min(start + 7, rows.stop))
+            mine = control.claimed((offsets, pa.record_batch({"x": offsets})))
+            if mine is None:
+                break
+            assert mine[1]["x"].to_pylist() == mine[0].tolist()
+            with self.lock:
+                self.done += mine[0].tolist()
+        with self.lock:
+            self.accounted += range(rows.start, control.end())
+
+    def _split(self) -> None:
+        stops = [4_000]
+        for turn in range(400):
+            i = turn % len(self.controls)
+            at = self.controls[i].split()
+            if at is not None:
+                stop, stops[i] = stops[i], at
+                stops.append(stop)
+                self._begin(RowRange(at, stop))
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_no_row_is_lost_or_doubled_when_tasks_are_split_while_they_run(stop):
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        race = Race(RowRange(0, 4_000))
+        race.run(stop=stop)
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(race.controls) > 1
+    assert len(set(race.done)) == len(race.done)
+    assert sorted(race.accounted) == sorted(race.done)
+    assert stop or sorted(race.done) == list(range(4_000))
+
+
+# -- what the user reads -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "kind", "words"),
+    [
+        (-9, errors.FatalWorkerOOMError, ["SIGKILL", "memory", "batch_size"]),
+        (-11, errors.FatalWorkerCrashError, ["signal 11", "crashes the interpreter"]),
+        (3, errors.FatalWorkerExitError, ["code 3", "ends the process"]),
+        (None, errors.FatalWorkerExitError, ["closed its connection"]),
+    ],
+)
+def test_lost_workers_are_explained(exit_code, kind, words):
+    place = LostPlace("docs.c", fragment_id=4, position=120, writing=False)
+    error = loss_error(WorkerLost(1, exit_code, "Fatal: no luck"), place, times=3)
+    assert type(error) is kind
+    for word in [*words, "docs.c", "lost 3 times", "fragment 4", "offset 120", "Fatal: no luck"]:
+        assert word in str(error)
+    assert "is kept" in str(error)
+    writing = loss_error(WorkerLost(1, exit_code), replace(place, writing=True), times=1)
+    assert "lost once while writing fragment 4" in str(writing)
+    assert "error output" not in str(writing)
+
+
+def test_workers_that_do_not_start_are_explained():
+    assert "ImportError: no" in str(start_error(WorkerLost(0, 1, "ImportError: no")))
+    assert "printed nothing" in str(start_error(WorkerLost(0, 1)))
+    assert "GENEVA_WORKER_START_TIMEOUT_S" in str(late_start_error(120.0))
+
+
+ERRORS = [
+    found
+    for _, found in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(found, errors.GenevaError)
+]
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+def test_errors_pickle_with_what_they_know(kind):
+    details = {"udf_name": "f", "row_id": 3, "fragment_id": 1, "row_offset": 2, "inputs": "a=1"}
+    error = errors.with_details(kind("what, which, and what to do"), **details)
+    error.user_traceback = "Traceback"
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert str(again) == "what, which, and what to do"
+    assert vars(again) == {**details, "user_traceback": "Traceback"}
+
+
+# -- the driver ----------------------------------------------------------------------------------
+
+
+class _OneFile:
+    """A runner whose one worker finishes a fragment at once."""
+
+    max_workers = 1
+
+    def __init__(self) -> None:
+        self.events: list = []
+
+    def begin(self, context):
+        return (0,), 0
+
+    def send(self, command) -> None:
+        file = ColumnFile(command.fragment.fragment_id, "f", (7,), (0,), 2, 1, None)
+        self.events.append(TaskApplied(0, command.task.task_id, command.task.rows, file))
+
+    def poll(self, timeout_s: float) -> list:
+        events, self.events = self.events, []
+        return events
+
+    def end(self) -> None:
+        pass
+
+
+def _drive(commit) -> Outcome:
+    state = FragmentState(0, 10, 10, "a", Origin.MISSING, 10)
+    what = spec()
+    truth = Truth(state, np.zeros(0), np.zeros(0), {})
+    plan = plan_backfill(what, Case(what, (truth,)).snapshot)
+    tracker = Tracker(Progress("j", "docs", "c"), lambda progress: None)
+    tracker.begin_round(plan, 1)
+    job = JobState(plan, Limits(1))
+    driver = Driver(job, _OneFile(), commit, tracker, StopSignal(), deadline_s=None)
+    return driver.run(None)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), OSError("disk full")])
+def test_a_commit_that_is_interrupted_ends_the_run(raised):
+    def commit(files):
+        raise raised
+
+    assert _drive(commit).error is raised
