@@ -53,6 +53,8 @@ def run_job(
         if listen is not None:
             listen(now)
 
+    # Planning can take a while, when a filter has to be counted.
+    display.show(Progress(job.job_id, job.location.name, job.column.name))
     run = BackfillRun(job, this_machine(), make_runner, settings(), show, stop or StopSignal())
     try:
         return run.run()

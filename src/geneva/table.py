@@ -23,6 +23,7 @@ from geneva.storage.definitions import (
 )
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
+from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
 
 
@@ -102,7 +103,7 @@ class Table:
         functions, others = {}, {}
         dataset = self._dataset()
         for name, transform in transforms.items():
-            function, given = _function_of(name, transform)
+            function, given = function_of(name, transform)
             if function is None:
                 others[name] = transform
             else:
@@ -331,7 +332,7 @@ class Table:
         column = computed_column(dataset, names[0])
         if udf is None:
             return column
-        function, given = _function_of(names[0], udf)
+        function, given = function_of(names[0], udf)
         if function is None:
             raise InvalidArgumentError(f"udf={udf!r}; expected a function decorated with @udf.")
         inputs = schema.resolve_inputs(dataset, self.name, names[0], function, given)
@@ -346,7 +347,7 @@ class Table:
 
     def _repoint(self, dataset: Dataset, alteration: dict[str, Any]) -> None:
         name = alteration["path"]
-        function, given = _function_of(name, alteration["udf"])
+        function, given = function_of(name, alteration["udf"])
         if function is None:
             raise InvalidArgumentError(
                 f"{alteration['udf']!r} is not a function decorated with @udf."
@@ -364,26 +365,6 @@ class Table:
             # If the table was dropped meanwhile, whoever uses the handle next will learn it.
             with contextlib.suppress(RuntimeError, ValueError, OSError):
                 self._opened.checkout_latest()
-
-
-def _function_of(name: str, transform: Any) -> tuple[UDF | None, Sequence[str] | None]:
-    """Return the function, and the columns given with it, if a transform is one."""
-    given: Sequence[str] | None = None
-    if isinstance(transform, tuple) and len(transform) == 2:
-        transform, given = transform
-    if isinstance(transform, UDF):
-        return transform, given
-    if isinstance(transform, str) or not callable(transform):
-        return None, None
-    if hasattr(transform, "__wrapped__"):
-        built = transform()
-        if isinstance(built, UDF):
-            return built, given
-    described = getattr(transform, "__name__", repr(transform))
-    raise InvalidArgumentError(
-        f"Column {name!r}: {described} is not decorated. Put @geneva.udf above it, or write "
-        f"geneva.udf({described})."
-    )
 
 
 def _arguments(given: Mapping[str, Any]) -> BackfillArguments:

@@ -312,3 +312,40 @@ def test_another_process_can_go_on(make_table, runner, tmp_path):
     )
     assert done.stdout.strip() == "100"
     assert values(table, "out")[1] == 1001
+
+
+def test_a_new_function_is_noticed_after_a_compaction(make_table, runner):
+    table = make_table(100, 20)
+    table.add_columns({"out": double})
+    table.backfill("out", runner=runner, progress=False)
+    table.optimize()
+    table.alter_columns({"path": "out", "udf": Offset(1)})
+    assert table.backfill("out", runner=runner, progress=False).columns["out"].rows_processed == 100
+    table.optimize()
+    table.backfill("out", runner=runner, progress=False)
+    assert values(table, "out") == {i: i + 1 for i in range(100)}
+
+
+def test_hints_that_only_annotations_name(make_table, runner, tmp_path):
+    source = """
+from __future__ import annotations
+from typing import NamedTuple
+import numpy as np
+import geneva
+
+class Box(NamedTuple):
+    a: int
+    b: str
+
+@geneva.udf(input_columns=["box", "scores"])
+def kinds(box: Box, scores: np.ndarray) -> str:
+    return f"{type(box).__name__} {box.b} {type(scores).__name__} {scores.sum():g}"
+"""
+    namespace: dict = {"__name__": "made_up"}
+    exec(compile(source, "made_up.py", "exec"), namespace)
+    table = make_table(1, 1)._connection.create_table(
+        "boxes", [{"id": 1, "box": {"a": 1, "b": "x"}, "scores": [1.0, 2.5]}]
+    )
+    table.add_columns({"out": namespace["kinds"]})
+    table.backfill("out", runner=runner, progress=False)
+    assert values(table, "out") == {1: "Box x ndarray 3.5"}

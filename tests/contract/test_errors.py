@@ -51,7 +51,7 @@ def test_nothing_is_written_for_bad_arguments(make_table, runner):
         ({"where": "id ="}, errors.FilterError, "id ="),
         ({"where": "nope > 1"}, errors.FilterError, "nope"),
         ({"where": ""}, errors.InvalidArgumentError, "where"),
-        ({"num_cpus": 1000}, errors.ResourcesUnavailableError, "1000 CPU"),
+        ({"num_cpus": 1000}, errors.ResourcesUnavailableError, "1,000 CPUs"),
         ({"num_gpus": 99}, errors.ResourcesUnavailableError, "Lower num_gpus"),
         ({"memory": 1 << 50}, errors.ResourcesUnavailableError, "memory"),
     ]

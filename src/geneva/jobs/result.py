@@ -72,7 +72,7 @@ class BackfillJobResult(JobResult):
     columns: dict[str, UdfResult] = attrs.field(factory=dict)
     version: int = 0
     concurrency: int = 0
-    metrics: dict[str, float] = attrs.field(factory=dict)
+    metrics: dict[str, float] = attrs.field(factory=dict, repr=False)
 
     def __str__(self) -> str:
         seconds = (self.completed_at - self.launched_at).total_seconds()

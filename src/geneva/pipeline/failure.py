@@ -149,7 +149,9 @@ def _pickled(error: BaseException) -> bytes | None:
 
 
 def _in_words(cause: BaseException) -> str:
-    if isinstance(cause, (RowMismatch, ReturnMismatch)):
+    if isinstance(cause, RowMismatch):
+        return cause.what
+    if isinstance(cause, ReturnMismatch):
         return str(cause)
     return "".join(traceback.format_exception_only(type(cause), cause)).strip()
 

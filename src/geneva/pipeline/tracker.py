@@ -15,13 +15,14 @@ from geneva.jobs.messages import (
     StopRequested,
     TaskApplied,
     TaskFailed,
+    TaskStarted,
     WorkerLost,
 )
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
+from geneva.jobs.speed import RecentSpeed
 from geneva.jobs.state import JobState
 
-_SPEED_WINDOW_S = 10.0
 _UPDATE_S = 0.05
 
 
@@ -45,16 +46,19 @@ class Tracker:
         self._started_s = time.monotonic()
         self._stage_s = dict.fromkeys(("read", "udf", "checkpoint", "write", "commit"), 0.0)
         self._fragment_rows: dict[int, int] = {}
-        self._samples: list[tuple[float, int]] = []
+        self._speed = RecentSpeed()
+        self._computing = False
         self._updated_s = 0.0
         self._rows_before = 0
+        self._rows_outdated = 0
         self._fragments_done = 0
         self._rows_committed = 0
         self.committed_fragments: set[int] = set()
 
     def begin_round(self, plan: Plan, granted: int) -> None:
         """Take in a plan; a later one adds what has to be done again."""
-        self._rows_before = self.progress.rows_done
+        self._rows_before = self.progress.rows_done - self._rows_outdated
+        self._rows_outdated = 0
         self._fragment_rows = {f.fragment_id: f.pending_rows for f in plan.fragments}
         self._set(
             stage="starting workers",
@@ -66,6 +70,9 @@ class Tracker:
     def record(self, event: Event) -> None:
         """Take in one event."""
         match event:
+            case TaskStarted() if not self._computing:
+                self._computing = True
+                self._speed.begin(time.monotonic(), self.progress.rows_done)
             case RowsApplied():
                 self._add_times(event.times)
                 self._set(stage="computing")
@@ -83,6 +90,7 @@ class Tracker:
                 self._rows_committed += sum(self._fragment_rows[i] for i in ids)
                 self.committed_fragments.update(ids)
                 self._fragments_done -= len(event.outdated)
+                self._rows_outdated += sum(self._fragment_rows[i] for i in event.outdated)
                 self._set(stage="committing")
             case WorkerLost():
                 self.worker_losses += 1
@@ -105,7 +113,7 @@ class Tracker:
             workers=len(state.workers),
             workers_starting=state.workers_starting,
             elapsed_s=now_s - self._started_s,
-            rows_per_s=self._speed(rows),
+            rows_per_s=self._speed.record(now_s, rows),
             stage_s=dict(self._stage_s),
         )
         self._show(self.progress)
@@ -146,15 +154,6 @@ class Tracker:
         self._stage_s["udf"] += times.udf_s
         self._stage_s["checkpoint"] += times.checkpoint_s
         self._stage_s["write"] += times.write_s
-
-    def _speed(self, rows: int) -> float:
-        now = time.monotonic()
-        if not self._samples or now - self._samples[-1][0] > 0.2:
-            self._samples.append((now, rows))
-        while len(self._samples) > 2 and now - self._samples[0][0] > _SPEED_WINDOW_S:
-            self._samples.pop(0)
-        since_s, rows_then = self._samples[0]
-        return (rows - rows_then) / (now - since_s) if now > since_s else 0.0
 
     def _set(self, **changes: object) -> None:
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from typing import Protocol
@@ -28,6 +30,31 @@ class Silent:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class Patient:
+    """Goes on without a display when the screen is gone: the job matters more.
+
+    Parameters
+    ----------
+    display
+        What shows the progress as long as it can.
+    """
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+
+    def show(self, progress: Progress) -> None:
+        """Show the newest progress if that is possible."""
+        try:
+            self._display.show(progress)
+        except (OSError, ValueError):  # The terminal was closed, or the stream.
+            self._display = Silent()
+
+    def close(self) -> None:
+        """Leave the screen in order if it is there."""
+        with contextlib.suppress(OSError, ValueError):
+            self._display.close()
 
 
 class Lines:
@@ -68,13 +95,18 @@ def choose_display(*, wanted: bool, interval_s: float) -> Display:
     interval_s
         Seconds between two lines.
     """
-    if not wanted:
+    if not wanted or sys.stderr is None:
         return Silent()
+    return Patient(_display(interval_s))
+
+
+def _display(interval_s: float) -> Display:
     if _in_notebook():
         from geneva.progress.notebook import NotebookBars
 
         return NotebookBars()
-    if sys.stderr.isatty():
+    # A dumb terminal, of an editor for example, cannot move its cursor.
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         from geneva.progress.bars import TerminalBars
 
         return TerminalBars()

@@ -9,7 +9,7 @@ from typing import Any
 from IPython.display import HTML, display
 
 from geneva.jobs.progress import Progress
-from geneva.progress.wording import duration, speed, stage, summary, title, workers
+from geneva.progress.wording import amount, percent, status, summary, title
 
 _REFRESH_S = 0.25
 
@@ -19,14 +19,15 @@ class NotebookBars:
 
     def __init__(self) -> None:
         self._handle: Any = None
-        self._shown_s = 0.0
+        # A job that is done within this time shows no bar, only its last line.
+        self._shown_s = time.monotonic()
 
     def show(self, progress: Progress) -> None:
         """Update the cell's output, a few times per second."""
-        now = time.monotonic()
-        if not progress.finished and now - self._shown_s < _REFRESH_S:
+        now_s = time.monotonic()
+        if not progress.finished and now_s - self._shown_s < _REFRESH_S:
             return
-        self._shown_s = now
+        self._shown_s = now_s
         content = HTML(rendered(progress))
         if self._handle is None:
             self._handle = display(content, display_id=True)
@@ -47,14 +48,11 @@ def rendered(progress: Progress) -> str:
     """
     if progress.finished:
         return f"<div>{html.escape(summary(progress))}</div>"
-    eta = "" if progress.eta_s is None else f", {duration(progress.eta_s)} left"
-    words = (
-        f"{progress.rows_done:,} of {progress.rows_total:,} rows, "
-        f"{progress.fragments_done:,} of {progress.fragments_total:,} fragments | "
-        f"{workers(progress)} | {speed(progress.rows_per_s)}{eta} | {stage(progress)}"
-    )
+    done, total = progress.rows_done, progress.rows_total
+    fragments = amount(progress.fragments_done, progress.fragments_total, "fragment")
+    words = f"{amount(done, total, 'row')}, {fragments} | {status(progress)}"
     return (
         f"<div><b>{html.escape(title(progress))}</b> "
-        f"<progress value='{progress.rows_done}' max='{progress.rows_total or 1}'></progress> "
-        f"<small>{html.escape(words)}</small></div>"
+        f"<progress value='{done}' max='{total or 1}'></progress> "
+        f"{percent(done, total)} <small>{html.escape(words)}</small></div>"
     )

@@ -52,16 +52,21 @@ def admit(request: Request, concurrency: int, machine: Machine) -> Admission:
             most = f"{int(machine.memory_bytes)} bytes" if parameter == "memory" else f"{offered:g}"
             return Admission(
                 granted=0,
-                reason=f"an applier needs {_amount(asked, unit)}; this machine has {offered:.4g}",
+                reason=f"an applier needs {_amount(asked, unit)}; this machine has "
+                f"{_number(offered)}",
                 fix=f"Lower {parameter} to {most}, as an argument of backfill() for this job "
                 "or of the UDF for all.",
             )
         if fits < granted:
             granted = fits
-            reason = f"{_amount(offered, unit)} at {asked:.4g} per applier"
+            reason = f"{_amount(offered, unit)} at {_number(asked)} per applier"
     return Admission(granted=granted, reason=reason)
 
 
 def _amount(number: float, unit: str) -> str:
     plural = "s" if unit.isupper() and number != 1 else ""
-    return f"{number:.4g} {unit}{plural}"
+    return f"{_number(number)} {unit}{plural}"
+
+
+def _number(number: float) -> str:
+    return f"{number:,.2f}".rstrip("0").rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -32,6 +33,17 @@ def open_dataset(location: TableLocation, version: int | None = None) -> Dataset
             f"Table {location.name!r} was not found{at} in {location.uri}. It may have been "
             "dropped or renamed; table_names() of the connection lists what is there."
         ) from None
+
+
+def in_words(error: Exception) -> str:
+    """Return what Lance says, without the place in its own source.
+
+    Examples
+    --------
+    >>> in_words(ValueError("Invalid user input: no field x, /build/rust/lance/scanner.rs:8:3"))
+    'Invalid user input: no field x'
+    """
+    return re.sub(r"[.,]?\s*\S*/\S+\.rs:\d+:\d+", "", str(error)).strip(" .")
 
 
 def lance_field(dataset: Dataset, name: str) -> Any | None:

@@ -93,6 +93,15 @@ def definition_metadata(function: UDF, inputs: list[str], payload: str) -> dict[
     }
 
 
+def repointed_metadata(dataset: Dataset) -> dict[str, str]:
+    """Return the field metadata that mark a column whose function was exchanged.
+
+    From then on, values whose origin is unknown (after a compaction, for example) may come from the
+    earlier function, and are computed again rather than trusted.
+    """
+    return {f"{_KEY}.repointed_at": str(dataset.version)}
+
+
 def declared_field(name: str, function: UDF, inputs: list[str], payload: str) -> pa.Field:
     """Return the field that declares a computed column in a table's schema."""
     metadata = {**function.field_metadata, **definition_metadata(function, inputs, payload)}
@@ -144,6 +153,7 @@ def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
         payload=metadata[f"{_KEY}.udf"],
         input_columns=tuple(json.loads(metadata[f"{_KEY}.udf_inputs"])),
         options=json.loads(metadata[f"{_KEY}.udf_options"]),
+        repointed=f"{_KEY}.repointed_at" in metadata,
     )
 
 
@@ -158,4 +168,5 @@ def with_function(
         payload=payload,
         input_columns=tuple(inputs),
         options={name: getattr(function, name) for name in _OPTIONS},
+        repointed=True,
     )

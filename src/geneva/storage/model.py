@@ -178,6 +178,8 @@ class ComputedColumn:
         Columns that the function reads, in the order of its parameters.
     options : dict
         Needs and sizes given to ``@udf``: num_cpus, num_gpus, memory, batch_size, ...
+    repointed : bool
+        Whether another function may have computed values whose origin is unknown.
     """
 
     name: str
@@ -189,6 +191,7 @@ class ComputedColumn:
     payload: str
     input_columns: tuple[str, ...]
     options: dict[str, object] = field(default_factory=dict)
+    repointed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

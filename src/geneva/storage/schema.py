@@ -17,11 +17,12 @@ from geneva.storage.definitions import (
     definition_metadata,
     is_computed,
     pack_function,
+    repointed_metadata,
     store_function,
 )
 from geneva.storage.files import TableFiles
 from geneva.storage.model import TableLocation
-from geneva.transformer.signature import UDFArgType, parameter_hints
+from geneva.transformer.signature import UDFArgType
 from geneva.transformer.types import hint_accepts
 from geneva.transformer.udf import UDF
 
@@ -70,7 +71,7 @@ def resolve_inputs(
     if name in {column.split(".")[0] for column in inputs}:
         raise InvalidArgumentError(f"Column {name!r} cannot be computed from itself.")
     if function.arg_type is UDFArgType.SCALAR:
-        for column, hint in zip(inputs, parameter_hints(function.func), strict=False):
+        for column, hint in zip(inputs, function.hints, strict=False):
             found = _column_type(dataset, column)
             if hint is not None and not hint_accepts(hint, found):
                 raise InputTypeError(
@@ -126,6 +127,8 @@ def repoint_column(
     packed = pack_function(function)
     store_function(TableFiles(location), packed)
     metadata = {**function.field_metadata, **definition_metadata(function, inputs, packed.path)}
+    if is_computed(dataset.schema.field(name)):
+        metadata |= repointed_metadata(dataset)
     metadata.pop("lance-encoding:blob", None)
     dataset.update_field_metadata({name: metadata})
 

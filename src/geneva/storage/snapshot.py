@@ -11,7 +11,7 @@ import numpy as np
 
 from geneva.errors import FilterError
 from geneva.storage.column_file import file_tag, read_coverage
-from geneva.storage.dataset import Dataset, file_positions, lance_field, leaf_ids
+from geneva.storage.dataset import Dataset, file_positions, in_words, lance_field, leaf_ids
 from geneva.storage.files import TableFiles
 from geneva.storage.model import (
     ComputedColumn,
@@ -76,7 +76,8 @@ def take_snapshot(
             ),
         )
         held = file_positions(fragment, outputs)
-        state = _classified(state, location, held[0][0] if held else None)
+        path = held[0][0] if held else None
+        state = _classified(state, location, path, repointed=column.repointed)
         if not force:
             mine = [p for p in parts.get(fingerprint, ()) if p.fragment_id == state.fragment_id]
             state = _with_parts(state, files, mine)
@@ -114,12 +115,14 @@ def fragment_fingerprint(
     return hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
 
 
-def _classified(state: FragmentState, location: TableLocation, path: str | None) -> FragmentState:
+def _classified(
+    state: FragmentState, location: TableLocation, path: str | None, *, repointed: bool
+) -> FragmentState:
     if path is None:
         return replace(state, origin=Origin.MISSING)
     tag = file_tag(path)
     if tag is None:
-        return replace(state, origin=Origin.UNKNOWN)
+        return state if repointed else replace(state, origin=Origin.UNKNOWN)
     if tag.fingerprint != state.fingerprint:
         return state
     if tag.complete:
@@ -199,9 +202,9 @@ def _count_matching(
                 mask = masks.get(fragment_id)
                 found = len(offsets) if mask is None else int(mask[offsets].sum())
                 counts[fragment_id] += found
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise FilterError(
-            f"where={condition!r} cannot be used as a filter: {error}. It is SQL over the columns "
-            f'{", ".join(dataset.schema.names)}, for example "id % 10 = 0".'
+            f"where={condition!r} cannot be used as a filter: {in_words(error)}. It is SQL over "
+            f'the columns {", ".join(dataset.schema.names)}, for example "id % 10 = 0".'
         ) from None
     return counts

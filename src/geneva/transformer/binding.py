@@ -12,7 +12,7 @@ import pyarrow as pa
 from geneva.transformer.arrow_values import arrow_values
 from geneva.transformer.mismatch import RowMismatch
 from geneva.transformer.python_rows import python_rows
-from geneva.transformer.signature import UDFArgType, parameter_hints
+from geneva.transformer.signature import UDFArgType
 from geneva.transformer.udf import UDF
 from geneva.transformer.wording import shortened
 
@@ -145,8 +145,7 @@ class BoundFunction:
 
 def bind(function: UDF, columns: list[str]) -> BoundFunction:
     """Bind a function to the columns it reads."""
-    hints = parameter_hints(function.func)
-    padded = (hints + [None] * len(columns))[: len(columns)]
+    padded = (function.hints + [None] * len(columns))[: len(columns)]
     return BoundFunction(function=function, columns=columns, hints=padded)
 
 

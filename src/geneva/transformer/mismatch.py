@@ -47,11 +47,16 @@ class RowMismatch(Exception):  # noqa: N818 - says what is wrong with a row; cal
         self.row, self.expected, self.value, self.path, self.why = row, expected, value, path, why
 
     def __str__(self) -> str:
+        return f"row {self.row}: {self.what}"
+
+    @property
+    def what(self) -> str:
+        """The mismatch without its row, for those who know a better name of the row."""
         kind = "" if self.value is None else f"{type(self.value).__name__} "
         place = f" (at {self.path})" if self.path else ""
         why = f": {self.why}" if self.why else ""
         got = f"{kind}{shortened(self.value)}"
-        return f"row {self.row}: expected {self.expected}, got {got}{place}{why}"
+        return f"expected {self.expected}, got {got}{place}{why}"
 
     def inside(self, row: int, step: str = "") -> RowMismatch:
         """Return the same mismatch as seen from the value that holds this one."""

@@ -33,12 +33,6 @@ def code_of(func: Callable[..., Any]) -> Callable[..., Any]:
     return func if inspect.isroutine(func) else type(func).__call__
 
 
-def parameter_hints(func: Callable[..., Any]) -> list[Any]:
-    """Return the annotation of each positional parameter, None where there is none."""
-    hints = type_hints(code_of(func))
-    return [hints.get(p.name) for p in positional_parameters(func, "", bound=True)]
-
-
 def type_hints(code: Callable[..., Any]) -> dict[str, Any]:
     """Return a routine's annotations, resolved as far as they can be."""
     try:

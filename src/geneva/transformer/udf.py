@@ -65,6 +65,9 @@ class UDF:
         Default: a digest of the pickled function.
     field_metadata : dict of str to str
         Metadata added to the column's field.
+    hints : list
+        Annotation of each parameter, None where there is none. Resolved when it is decorated: what
+        only annotations name does not travel to workers.
     """
 
     func: Callable[..., Any]
@@ -81,6 +84,7 @@ class UDF:
     max_checkpoint_size: int | None = None
     task_size: int | None = None
     field_metadata: dict[str, str] = attrs.field(factory=dict)
+    hints: list[Any] = attrs.field(factory=list, repr=False)
     _version: str | None = attrs.field(default=None, alias="version")
 
     def __attrs_post_init__(self) -> None:
@@ -317,6 +321,7 @@ def _make(
         data_type=data_type,
         arg_type=arg_type,
         input_columns=inputs,
+        hints=[hints.get(parameter.name) for parameter in parameters],
         version=version,
         **options,
     )
