@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, field
 
 from geneva.errors import FatalWorkerError, WorkerStartError
 from geneva.jobs import messages as m
+from geneva.jobs.limits import Limits
 from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
-from geneva.jobs.state import JobState, Limits
+from geneva.jobs.state import JobState
 from geneva.storage.model import ColumnFile, Part, RowRange
 
 _TIMES = m.StageTimes()

@@ -14,13 +14,14 @@ import pyarrow as pa
 import pytest
 
 from geneva import errors
+from geneva.jobs.limits import Limits
 from geneva.jobs.losses import LostPlace, late_start_error, loss_error, start_error
 from geneva.jobs.messages import Outcome, TaskApplied, WorkerLost
 from geneva.jobs.planner import plan_backfill
 from geneva.jobs.progress import Progress
 from geneva.jobs.scaling import Workload, seconds_left, workers_wanted
 from geneva.jobs.spec import BackfillArguments, backfill_spec
-from geneva.jobs.state import JobState, Limits
+from geneva.jobs.state import JobState
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.driver import Driver, StopSignal

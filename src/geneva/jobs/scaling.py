@@ -14,6 +14,10 @@ from dataclasses import dataclass
 _SECONDS_PER_ROW = 1e-6
 _SECONDS_PER_BYTE = 1 / 100e6
 
+# A task is worth splitting when a second worker saves at least this much.
+_SPLIT_WORTH_S = 0.2
+_SECONDS_PER_BYTE_REWRITTEN = 1 / 100e6
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -78,3 +82,23 @@ def workers_wanted(load: Workload, startup_s: float, most: int) -> int:
     """
     worth = int(seconds_left(load) / max(startup_s, 1e-3))
     return max(1, min(most, worth))
+
+
+def worth_splitting(rest: Workload, rewritten_bytes: int) -> bool:
+    """Say whether half of a task's rest should go to an idle worker.
+
+    Parameters
+    ----------
+    rest
+        What the task has not begun.
+    rewritten_bytes
+        Size of the fragment's values: those of a split fragment are written as parts first.
+
+    Examples
+    --------
+    >>> rest = Workload(rows_left=100, input_bytes=0, rows_done=100, busy_s=1.0)
+    >>> worth_splitting(rest, rewritten_bytes=0), worth_splitting(rest, rewritten_bytes=10**9)
+    (True, False)
+    """
+    rewrite_s = rewritten_bytes * _SECONDS_PER_BYTE_REWRITTEN
+    return seconds_left(rest) / 2 > _SPLIT_WORTH_S + rewrite_s

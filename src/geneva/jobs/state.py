@@ -7,8 +7,9 @@ fragment never leaves the others idle.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from geneva.jobs.limits import Limits
 from geneva.jobs.losses import LostPlace, late_start_error, loss_error, start_error
 from geneva.jobs.messages import (
     Apply,
@@ -36,78 +37,12 @@ from geneva.jobs.messages import (
     WorkerReady,
     WriteFragment,
 )
-from geneva.jobs.planner import ApplyTask, Plan
-from geneva.jobs.scaling import Workload, seconds_left, workers_wanted
+from geneva.jobs.planner import Plan
+from geneva.jobs.scaling import Workload, workers_wanted, worth_splitting
 from geneva.jobs.work import Work
+from geneva.jobs.workers import WorkerState
 
-# A task is worth splitting when a second worker saves at least this much.
-_SPLIT_WORTH_S = 0.2
-_SECONDS_PER_BYTE_REWRITTEN = 1 / 100e6
 _FIRST_BATCH_ROWS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of a run.
-
-    Attributes
-    ----------
-    max_workers : int
-        Granted concurrency.
-    commit_granularity : int or None
-        Fragments per commit; None commits once.
-    max_worker_losses : int
-        Losses on one task before the job fails.
-    stop_grace_s : float
-        Seconds that workers get to end their tasks when the job stops early.
-    worker_start_timeout_s : float
-        Seconds that a worker may take to start.
-    startup_s : float
-        Seconds that a worker is expected to take, until one was measured.
-    """
-
-    max_workers: int
-    commit_granularity: int | None = None
-    max_worker_losses: int = 3
-    stop_grace_s: float = 5.0
-    worker_start_timeout_s: float = 120.0
-    startup_s: float = 0.4
-
-
-@dataclass(slots=True)
-class WorkerState:
-    """What a ready worker is doing.
-
-    Attributes
-    ----------
-    task : ApplyTask or None
-        The task that it computes.
-    writing : int
-        The fragment that it writes; -1 for none.
-    position : int
-        Physical offset that it has reported.
-    rows_at_risk : int
-        Reported rows that are not durable.
-    loaded : bool
-        Whether it has loaded the function and set it up.
-    computing_since_s : float or None
-        When it began to compute what it has not reported; None while it loads the function.
-    split_asked : bool
-        Whether it was asked to give rows away and has not answered.
-    """
-
-    task: ApplyTask | None = None
-    writing: int = -1
-    position: int = 0
-    rows_at_risk: int = 0
-    loaded: bool = False
-    computing_since_s: float | None = None
-    split_asked: bool = False
-
-    @property
-    def busy(self) -> bool:
-        """Whether it has a task or a fragment."""
-        return self.task is not None or self.writing >= 0
 
 
 class JobState:
@@ -339,12 +274,11 @@ class JobState:
         return [SplitTask(victim, task_id)]
 
     def _worth_splitting(self, victim: int, rows_left: int) -> bool:
-        """Compare the time saved with that of writing the fragment a second time, out of parts."""
+        """Whether sharing a worker's rest saves time; a split fragment is written twice."""
         task = self.workers[victim].task
         rows = 0 if task is None else self.work.plan_of(task.fragment_id).pending_rows
-        rewrite_s = rows * self._output_bytes / self.rows_done * _SECONDS_PER_BYTE_REWRITTEN
-        saved_s = seconds_left(replace(self._workload(), rows_left=rows_left)) / 2
-        return saved_s > _SPLIT_WORTH_S + rewrite_s
+        rewritten = int(rows * self._output_bytes / self.rows_done)
+        return worth_splitting(replace(self._workload(), rows_left=rows_left), rewritten)
 
     def _scale(self) -> list[Command]:
         at_work = any(state.busy for state in self.workers.values())

@@ -11,12 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from geneva.errors import CommitError, ResourcesUnavailableError
+from geneva.jobs.limits import Limits
 from geneva.jobs.messages import JobContext, Outcome
 from geneva.jobs.planner import Plan, plan_backfill
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult, UdfResult
 from geneva.jobs.spec import BackfillArguments, BackfillSpec, backfill_spec
-from geneva.jobs.state import JobState, Limits
+from geneva.jobs.state import JobState
 from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.tracker import Tracker
 from geneva.resources.admission import Admission, admit

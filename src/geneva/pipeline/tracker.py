@@ -59,6 +59,7 @@ class Tracker:
         """Take in a plan; a later one adds what has to be done again."""
         self._rows_before = self.progress.rows_done - self._rows_outdated
         self._rows_outdated = 0
+        self._computing = False
         self._fragment_rows = {f.fragment_id: f.pending_rows for f in plan.fragments}
         self._set(
             stage="starting workers",
@@ -72,7 +73,7 @@ class Tracker:
         match event:
             case TaskStarted() if not self._computing:
                 self._computing = True
-                self._speed.begin(time.monotonic(), self.progress.rows_done)
+                self._speed.begin(time.monotonic(), self._rows_before)
             case RowsApplied():
                 self._add_times(event.times)
                 self._set(stage="computing")

@@ -59,7 +59,9 @@ class Screen:
         """Take the picture of a job off the screen, and print its last words."""
         with self._lock:
             self._jobs.pop(job, None)
-            if self._live is not None and not self._jobs:
+            if self._live is not None and self._jobs:
+                self._live.refresh()
+            elif self._live is not None:
                 self._live.stop()
                 self._live = None
             if last_words:
@@ -130,7 +132,7 @@ def picture(progress: Progress) -> RenderableType:
         ("", progress.fragments_done, progress.fragments_total, "fragment"),
     )
     for name, done, total, noun in counts:
-        bar = ProgressBar(total=total or 1, completed=min(done, total), width=_BAR_COLUMNS)
+        bar = ProgressBar(total or 1, min(done, total), _BAR_COLUMNS, complete_style="cyan")
         grid.add_row(Text(name), bar, percent(done, total), amount(done, total, noun))
     return Group(grid, Text(status(progress), style="dim", no_wrap=True, overflow="ellipsis"))
 
