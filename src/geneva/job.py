@@ -46,7 +46,9 @@ def run_job(
     # Loading the library that checks settings takes as long as a worker takes to start.
     from geneva.config import settings
 
-    display = choose_display(wanted=progress, interval_s=settings().progress_interval_s)
+    display = choose_display(
+        wanted=progress, bars=runner != "inline", interval_s=settings().progress_interval_s
+    )
 
     def show(now: Progress) -> None:
         display.show(now)

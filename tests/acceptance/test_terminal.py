@@ -63,7 +63,7 @@ def test_bars_on_a_terminal(program):
     for words in (
         r"docs\.slow +\S+ +[1-9]\d? %  \d+ of 100 rows",
         r"\S+ +(25|50|75) %  [123] of 4 fragments",
-        r"^[12] workers?( \+ 1 starting)?, at most",
+        r"^\d workers?( \+ \d starting)?, at most 4",
         r"\| \d+ rows/s \| \d s left \|",
         r"\| computing, mostly the function$",
     ):
@@ -98,6 +98,29 @@ def test_a_quick_job_shows_one_line(program):
     done, again = shown.picture.text.splitlines()
     assert done.startswith("geneva: docs.quick done, 100 rows in 4 fragments")
     assert again == "geneva: docs.quick is up to date"
+
+
+def test_a_breakpoint_in_a_function(program):
+    text = """
+    @geneva.udf
+    def buggy(id: int) -> int:
+        if id == 7:
+            breakpoint()
+        return id
+
+    table.add_columns({"buggy": buggy})
+    table.backfill("buggy", runner="inline")
+    """
+    with TerminalProgram(program(text)) as shown:
+        wait_until(lambda: shown.pictures and shown.pictures[-1].endswith("(Pdb)"))
+        time.sleep(0.5)  # Time enough for bars, if there were any.
+        shown.press(b"p id + 100\n")
+        wait_until(lambda: shown.pictures[-1].count("(Pdb)") == 2)
+        shown.press(b"c\n")
+        assert shown.wait() == 0
+    *debugging, end = shown.picture.text.splitlines()
+    assert debugging[-3:] == ["(Pdb) p id + 100", "107", "(Pdb) c"]
+    assert end.startswith("geneva: docs.buggy done, 100 rows")
 
 
 def test_what_goes_to_a_file_stays_out_of_the_terminal(program, tmp_path):

@@ -148,7 +148,8 @@ def _int64():
     return pa.int64()
 
 
-def test_a_worker_that_is_killed_once_is_replaced(make_table, tmp_path):
+@pytest.mark.parametrize("sizes", [{}, {"checkpoint_size": 7}])
+def test_a_worker_that_is_killed_once_is_replaced(make_table, tmp_path, sizes):
     table = make_table(400, 100)
     marker = tmp_path / "killed"
 
@@ -160,7 +161,7 @@ def test_a_worker_that_is_killed_once_is_replaced(make_table, tmp_path):
         return id
 
     table.add_columns({"out": dies_once})
-    result = table.backfill("out", progress=False)
+    result = table.backfill("out", progress=False, **sizes)
     assert result.metrics["worker_losses"] == 1
     assert result.columns["out"].rows_processed == 400
     assert values(table, "out") == {i: i for i in range(400)}

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
+from geneva.jobs.limits import Limits
 from geneva.jobs.messages import Outcome
 from geneva.jobs.planner import plan_backfill
-from geneva.jobs.state import Limits
 from tests.property.simulation import Simulation, Troubles
 from tests.property.tables import Case, cases
 

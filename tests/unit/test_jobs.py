@@ -16,8 +16,22 @@ import pytest
 from geneva import errors
 from geneva.jobs.limits import Limits
 from geneva.jobs.losses import LostPlace, late_start_error, loss_error, start_error
-from geneva.jobs.messages import Outcome, TaskApplied, WorkerLost
-from geneva.jobs.planner import plan_backfill
+from geneva.jobs.messages import (
+    Commit,
+    Committed,
+    Finish,
+    KillWorker,
+    Outcome,
+    PartWritten,
+    RowsApplied,
+    StageTimes,
+    StopRequested,
+    StopTask,
+    TaskApplied,
+    Tick,
+    WorkerLost,
+)
+from geneva.jobs.planner import Plan, plan_backfill
 from geneva.jobs.progress import Progress
 from geneva.jobs.scaling import Workload, seconds_left, workers_wanted
 from geneva.jobs.spec import BackfillArguments, backfill_spec
@@ -36,8 +50,8 @@ GIB = 1 << 30
 
 # -- how many workers ----------------------------------------------------------------------------
 
-FAST = {"rows_done": 1_000, "busy_s": 0.01}
-SLOW = {"rows_done": 10, "busy_s": 1.0}
+FAST = {"rows_measured": 1_000, "busy_s": 0.01}
+SLOW = {"rows_measured": 10, "busy_s": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -56,15 +70,15 @@ SLOW = {"rows_done": 10, "busy_s": 1.0}
         (Workload(15, 0, **SLOW), 8, 3),
         (Workload(1_000, 0, **SLOW), 8, 8),
         # Nothing is reported, but one batch has taken 2 s by now.
-        (Workload(1_000, 0, busy_s=2.0, rows_in_flight=32), 8, 8),
-        (Workload(20, 0, busy_s=2.0, rows_in_flight=32), 8, 2),
+        (Workload(1_000, 0, in_flight_s=2.0, rows_in_flight=32), 8, 8),
+        (Workload(20, 0, in_flight_s=2.0, rows_in_flight=32), 8, 2),
     ],
 )
 def test_workers_wanted(load, most, wanted):
     assert workers_wanted(load, 0.45, most) == wanted
 
 
-@pytest.mark.parametrize("measured", [{}, FAST, SLOW, {"busy_s": 3.0, "rows_in_flight": 32}])
+@pytest.mark.parametrize("measured", [{}, FAST, SLOW, {"in_flight_s": 3.0, "rows_in_flight": 32}])
 @pytest.mark.parametrize("startup_s", [0.0, 0.4, 60.0])
 def test_more_work_never_wants_fewer_workers(measured, startup_s):
     loads = [Workload(rows, 10 * rows, **measured) for rows in (0, 1, 10, 10**3, 10**6, 10**10)]
@@ -267,17 +281,23 @@ class Race:
         self.done: list[int] = []
         self.accounted: list[int] = []
         self.controls: list[TaskControl] = []
-        self.threads = [threading.Thread(target=self._split)]
+        self.stops = [rows.stop]
+        self.go = threading.Event()
+        self.threads: list[threading.Thread] = []
         self._begin(rows)
 
     def run(self, *, stop: bool) -> None:
-        self.threads[0].start()
+        self._split(turns=2)
+        splitter = threading.Thread(target=self._split, args=(400,))
+        splitter.start()
+        self.go.set()
         if stop:
             while len(self.done) < 500:
                 time.sleep(0)
             for control in self.controls:
                 control.stop()
-        for thread in self.threads:  # It grows while it is waited for.
+        splitter.join()
+        for thread in self.threads:
             thread.join()
 
     def _begin(self, rows: RowRange) -> None:
@@ -288,6 +308,7 @@ class Race:
         thread.start()
 
     def _compute(self, rows: RowRange, control: TaskControl) -> None:
+        self.go.wait()
         for start in range(rows.start, rows.stop, 7):
             offsets = np.arange(start, min(start + 7, rows.stop))
             mine = control.claimed((offsets, pa.record_batch({"x": offsets})))
@@ -299,14 +320,13 @@ class Race:
         with self.lock:
             self.accounted += range(rows.start, control.end())
 
-    def _split(self) -> None:
-        stops = [4_000]
-        for turn in range(400):
+    def _split(self, turns: int) -> None:
+        for turn in range(turns):
             i = turn % len(self.controls)
             at = self.controls[i].split()
             if at is not None:
-                stop, stops[i] = stops[i], at
-                stops.append(stop)
+                stop, self.stops[i] = self.stops[i], at
+                self.stops.append(stop)
                 self._begin(RowRange(at, stop))
 
 
@@ -319,7 +339,7 @@ def test_no_row_is_lost_or_doubled_when_tasks_are_split_while_they_run(stop):
         race.run(stop=stop)
     finally:
         sys.setswitchinterval(interval)
-    assert len(race.controls) > 1
+    assert len(race.controls) >= 3
     assert len(set(race.done)) == len(race.done)
     assert sorted(race.accounted) == sorted(race.done)
     assert stop or sorted(race.done) == list(range(4_000))
@@ -373,6 +393,57 @@ def test_errors_pickle_with_what_they_know(kind):
     assert vars(again) == {**details, "user_traceback": "Traceback"}
 
 
+# -- the state machine ---------------------------------------------------------------------------
+
+
+def plan_of(*fragments: int) -> Plan:
+    """Plan some fragments of ten rows each, of which none is computed."""
+    what = spec()
+    states = [FragmentState(i, 10, 10, f"print-{i}", Origin.MISSING, 10) for i in fragments]
+    truths = tuple(Truth(state, np.zeros(0), np.zeros(0), {}) for state in states)
+    return plan_backfill(what, Case(what, truths).snapshot)
+
+
+def file_of(fragment_id: int) -> ColumnFile:
+    return ColumnFile(fragment_id, f"{fragment_id}.lance", (7,), (0,), 2, 1, None)
+
+
+def test_a_worker_that_does_not_stop_is_killed_and_what_it_said_before_is_no_news():
+    job = JobState(plan_of(0, 1), Limits(2, stop_grace_s=5))
+    first, second = job.begin((0, 1), 0, now_s=0)
+    assert (first.worker, second.worker) == (0, 1)
+    done = TaskApplied(1, second.task.task_id, RowRange(0, 10), file_of(1))
+    assert job.handle(done, 1.0) == []
+    stop = KeyboardInterrupt()
+    assert job.handle(StopRequested(stop), 1.0) == [StopTask(0)]
+    assert job.handle(Tick(), 5.9) == []
+    assert job.handle(Tick(), 6.1) == [KillWorker(0), Commit((file_of(1),))]
+    task = first.task.task_id
+    part = Part(0, RowRange(0, 4), True, "part")
+    for late in (
+        RowsApplied(0, task, rows=4, output_bytes=32, position=4, times=StageTimes()),
+        PartWritten(0, task, part),
+        TaskApplied(0, task, RowRange(0, 4)),
+        WorkerLost(0, -9),
+    ):
+        assert job.handle(late, 6.2) == []
+    assert (job.workers_starting, set(job.workers)) == (0, {1})
+    committed = Committed(2, (file_of(1),), {}, seconds=0.1)
+    assert job.handle(committed, 6.3) == [Finish(Outcome(error=stop))]
+    assert job.handle(Tick(), 7.0) == []
+
+
+def test_a_run_goes_on_with_the_workers_it_has_when_another_does_not_start():
+    job = JobState(plan_of(0, 1), Limits(2, worker_start_timeout_s=20))
+    job.begin((0,), 1, now_s=0)
+    assert job.handle(Tick(), 60.0) == []
+    alone = JobState(plan_of(0), Limits(2, worker_start_timeout_s=20))
+    alone.begin((), 1, now_s=0)
+    assert alone.handle(Tick(), 19.0) == []
+    (finish,) = alone.handle(Tick(), 21.0)
+    assert isinstance(finish.outcome.error, errors.WorkerStartError)
+
+
 # -- the driver ----------------------------------------------------------------------------------
 
 
@@ -388,7 +459,7 @@ class _OneFile:
         return (0,), 0
 
     def send(self, command) -> None:
-        file = ColumnFile(command.fragment.fragment_id, "f", (7,), (0,), 2, 1, None)
+        file = file_of(command.fragment.fragment_id)
         self.events.append(TaskApplied(0, command.task.task_id, command.task.rows, file))
 
     def poll(self, timeout_s: float) -> list:
@@ -400,10 +471,7 @@ class _OneFile:
 
 
 def _drive(commit) -> Outcome:
-    state = FragmentState(0, 10, 10, "a", Origin.MISSING, 10)
-    what = spec()
-    truth = Truth(state, np.zeros(0), np.zeros(0), {})
-    plan = plan_backfill(what, Case(what, (truth,)).snapshot)
+    plan = plan_of(0)
     tracker = Tracker(Progress("j", "docs", "c"), lambda progress: None)
     tracker.begin_round(plan, 1)
     job = JobState(plan, Limits(1))

@@ -205,21 +205,22 @@ class _Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("stream", "term", "kind"),
+    ("stream", "term", "bars", "kind"),
     [
-        (_Terminal(), "xterm", TerminalBars),
-        (_Terminal(), "dumb", Lines),
-        (io.StringIO(), "xterm", Lines),
-        (None, "xterm", Silent),
+        (_Terminal(), "xterm", True, TerminalBars),
+        (_Terminal(), "xterm", False, Lines),  # Somebody may debug the function here.
+        (_Terminal(), "dumb", True, Lines),
+        (io.StringIO(), "xterm", True, Lines),
+        (None, "xterm", True, Silent),
     ],
 )
-def test_the_display_suits_the_place(monkeypatch, stream, term, kind):
+def test_the_display_suits_the_place(monkeypatch, stream, term, bars, kind):
     monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(sys, "stderr", stream)
-    chosen = choose_display(wanted=True, interval_s=1.0)
+    chosen = choose_display(wanted=True, bars=bars, interval_s=1.0)
     chosen.close()
     assert isinstance(getattr(chosen, "_display", chosen), kind)
-    assert isinstance(choose_display(wanted=False, interval_s=1.0), Silent)
+    assert isinstance(choose_display(wanted=False, bars=bars, interval_s=1.0), Silent)
 
 
 # -- bars ----------------------------------------------------------------------------------------
@@ -316,7 +317,7 @@ def test_a_notebook_cell_is_updated_in_place():
         assert not display._in_notebook()  # A shell in a terminal is none.
         shell.kernel = object()
         assert display._in_notebook()
-        chosen = choose_display(wanted=True, interval_s=1.0)
+        chosen = choose_display(wanted=True, bars=True, interval_s=1.0)
         assert isinstance(chosen._display, NotebookBars)
     finally:
         shell.history_manager.end_session()

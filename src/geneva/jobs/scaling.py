@@ -29,19 +29,26 @@ class Workload:
         Rows not computed yet.
     input_bytes : int
         Upper bound of all the job's input.
-    rows_done : int
-        Rows computed so far.
+    rows_measured : int
+        Rows of which the time is known. A worker's first report is not among them: opening files
+        and first calls are no measure of a row.
     busy_s : float
-        Seconds that workers have been computing, summed over workers.
+        Seconds that workers took for these, summed over workers.
     rows_in_flight : int
         Rows that are being computed and not reported yet; at least one batch per busy worker.
+    in_flight_s : float
+        Seconds that they have been computed for, summed over workers.
+    patience_s : float
+        How long a worker's first rows may take before that says anything about the function.
     """
 
     rows_left: int
     input_bytes: int
-    rows_done: int = 0
+    rows_measured: int = 0
     busy_s: float = 0.0
     rows_in_flight: int = 0
+    in_flight_s: float = 0.0
+    patience_s: float = 0.2
 
 
 def seconds_left(load: Workload) -> float:
@@ -49,16 +56,16 @@ def seconds_left(load: Workload) -> float:
 
     Examples
     --------
-    >>> seconds_left(Workload(rows_left=1_000, input_bytes=0, rows_done=100, busy_s=2.0))
+    >>> seconds_left(Workload(rows_left=1_000, input_bytes=0, rows_measured=100, busy_s=2.0))
     20.0
     """
-    if load.rows_done:
-        return load.rows_left * load.busy_s / load.rows_done
+    if load.rows_measured:
+        return load.rows_left * load.busy_s / load.rows_measured
     floor = load.rows_left * _SECONDS_PER_ROW + load.input_bytes * _SECONDS_PER_BYTE
-    if load.rows_in_flight == 0:
+    if load.rows_in_flight == 0 or load.in_flight_s < load.patience_s:
         return floor
-    # Nothing was reported yet, so a row takes at least this long.
-    return max(floor, load.rows_left * load.busy_s / load.rows_in_flight)
+    # Nothing was reported in all this time, so a row takes at least this long.
+    return max(floor, load.rows_left * load.in_flight_s / load.rows_in_flight)
 
 
 def workers_wanted(load: Workload, startup_s: float, most: int) -> int:
@@ -96,7 +103,7 @@ def worth_splitting(rest: Workload, rewritten_bytes: int) -> bool:
 
     Examples
     --------
-    >>> rest = Workload(rows_left=100, input_bytes=0, rows_done=100, busy_s=1.0)
+    >>> rest = Workload(rows_left=100, input_bytes=0, rows_measured=100, busy_s=1.0)
     >>> worth_splitting(rest, rewritten_bytes=0), worth_splitting(rest, rewritten_bytes=10**9)
     (True, False)
     """

@@ -81,6 +81,7 @@ class JobState:
         self._setup_s = 0.0
         self._had_workers_s = 0.0
         self._busy_s = 0.0
+        self._rows_measured = 0
         self._output_bytes = 0
         self._losses: dict[tuple[int, int], int] = {}
         self._committing = False
@@ -111,6 +112,8 @@ class JobState:
         if self.finished:
             return []
         self._now_s = now_s
+        if self.workers:
+            self._had_workers_s = now_s
         if getattr(event, "worker", None) in self._killed:
             return self._advance()  # It said this before; nobody waits for it any more.
         react = getattr(self, _REACTIONS[type(event)])
@@ -134,8 +137,10 @@ class JobState:
         self.rows_done += event.rows
         self._output_bytes += event.output_bytes
         worker = self.workers[event.worker]
-        if worker.computing_since_s is not None:
+        if worker.warm and worker.computing_since_s is not None:
             self._busy_s += self._now_s - worker.computing_since_s
+            self._rows_measured += event.rows
+        worker.warm = True
         worker.computing_since_s = self._now_s
         worker.position = event.position
         worker.rows_at_risk += event.rows
@@ -268,7 +273,7 @@ class JobState:
             and not state.split_asked
         ]
         rows_left, victim, task_id = max(left, default=(0, -1, -1))
-        if rows_left < 2 or (self.rows_done and not self._worth_splitting(victim, rows_left)):
+        if rows_left < 2 or not self._worth_splitting(victim, rows_left):
             return []
         self.workers[victim].split_asked = True
         return [SplitTask(victim, task_id)]
@@ -277,7 +282,7 @@ class JobState:
         """Whether sharing a worker's rest saves time; a split fragment is written twice."""
         task = self.workers[victim].task
         rows = 0 if task is None else self.work.plan_of(task.fragment_id).pending_rows
-        rewritten = int(rows * self._output_bytes / self.rows_done)
+        rewritten = int(rows * self._output_bytes / max(1, self.rows_done))
         return worth_splitting(replace(self._workload(), rows_left=rows_left), rewritten)
 
     def _scale(self) -> list[Command]:
@@ -301,9 +306,12 @@ class JobState:
         return Workload(
             rows_left=max(0, self._rows_total - self.rows_done),
             input_bytes=self._plan.input_bytes,
-            rows_done=self.rows_done,
-            busy_s=self._busy_s if self.rows_done else sum(computing),
+            rows_measured=self._rows_measured,
+            busy_s=self._busy_s,
             rows_in_flight=_FIRST_BATCH_ROWS * len(computing),
+            in_flight_s=sum(computing),
+            # A slow machine is slow to start a worker and slow at first calls alike.
+            patience_s=self._startup_s / 4,
         )
 
     def _stop(self, error: BaseException) -> list[Command]:
@@ -323,13 +331,13 @@ class JobState:
         return Finish(Outcome(error=self._error, outdated=dict(self._outdated)))
 
     def _free(self, worker: int) -> None:
-        self.workers[worker] = WorkerState(loaded=self.workers[worker].loaded)
+        before = self.workers[worker]
+        self.workers[worker] = WorkerState(loaded=before.loaded, warm=before.warm)
 
     def _start_is_late(self) -> bool:
         """Whether there is no worker and none comes; a run that has some goes on with those."""
-        if self.workers:
-            self._had_workers_s = self._now_s
-        return self._now_s - self._had_workers_s > self._limits.worker_start_timeout_s
+        waited_s = self._now_s - self._had_workers_s
+        return not self.workers and waited_s > self._limits.worker_start_timeout_s
 
     def _lost_too_often(self, what: tuple[int, int]) -> bool:
         self._losses[what] = self._losses.get(what, 0) + 1

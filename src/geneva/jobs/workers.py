@@ -23,6 +23,8 @@ class WorkerState:
         Reported rows that are not durable.
     loaded : bool
         Whether it has loaded the function and set it up.
+    warm : bool
+        Whether it has reported rows, so that from now on its time measures the function.
     computing_since_s : float or None
         When it began to compute what it has not reported; None while it loads the function.
     split_asked : bool
@@ -34,6 +36,7 @@ class WorkerState:
     position: int = 0
     rows_at_risk: int = 0
     loaded: bool = False
+    warm: bool = False
     computing_since_s: float | None = None
     split_asked: bool = False
 

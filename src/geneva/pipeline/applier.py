@@ -249,6 +249,8 @@ class _Reporter:
             self.flush(position)
 
     def flush(self, position: int) -> None:
+        if not self._rows:
+            return
         times = StageTimes(
             read_s=self.read_s,
             udf_s=self.udf_s,

@@ -85,28 +85,30 @@ class Lines:
         self._last_s = time.monotonic()
 
 
-def choose_display(*, wanted: bool, interval_s: float) -> Display:
+def choose_display(*, wanted: bool, bars: bool, interval_s: float) -> Display:
     """Return bars for people, lines for logs, nothing if not wanted.
 
     Parameters
     ----------
     wanted
         The caller's ``progress=``.
+    bars
+        Whether bars may redraw the terminal; the prompt of a debugger has to be left alone.
     interval_s
         Seconds between two lines.
     """
     if not wanted or sys.stderr is None:
         return Silent()
-    return Patient(_display(interval_s))
+    return Patient(_display(bars=bars, interval_s=interval_s))
 
 
-def _display(interval_s: float) -> Display:
+def _display(*, bars: bool, interval_s: float) -> Display:
     if _in_notebook():
         from geneva.progress.notebook import NotebookBars
 
         return NotebookBars()
     # A dumb terminal, of an editor for example, cannot move its cursor.
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if bars and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         from geneva.progress.bars import TerminalBars
 
         return TerminalBars()
