@@ -91,7 +91,8 @@ def embedding(row: Row) -> list[float]:
     import numpy as np
 
     base = np.linspace(0.0, 1.0, 384, dtype=np.float32)
-    vector: list[float] = (base * np.float32(row["id"])).tolist()
+    wave = np.sin(base * np.float32(row["id"]))
+    vector: list[float] = (wave / np.float32(np.linalg.norm(wave) + 1e-6)).tolist()
     return vector
 
 

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import termios
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -96,6 +98,14 @@ class TerminalProgram:
         self.pictures: list[str] = []
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
+
+    def wait_for(self, seen: Callable[[str], bool], timeout_s: float = 30) -> None:
+        """Wait until the screen shows something."""
+        deadline = time.monotonic() + timeout_s
+        while not seen(self.picture.text):
+            in_time = time.monotonic() < deadline and self._thread.is_alive()
+            assert in_time, f"it did not happen; the screen shows:\n{self.picture.text}"
+            time.sleep(0.02)
 
     def press(self, keys: bytes) -> None:
         os.write(self._ours, keys)

@@ -48,13 +48,6 @@ def program(make_table, tmp_path):
     return make
 
 
-def wait_until(condition, timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def test_bars_on_a_terminal(program):
     text = "table.backfill('slow', num_cpus=0.5); print('the end')"
     with TerminalProgram(program(text)) as shown:
@@ -112,10 +105,10 @@ def test_a_breakpoint_in_a_function(program):
     table.backfill("buggy", runner="inline")
     """
     with TerminalProgram(program(text)) as shown:
-        wait_until(lambda: shown.pictures and shown.pictures[-1].endswith("(Pdb)"))
+        shown.wait_for(lambda text: text.endswith("(Pdb)"))
         time.sleep(0.5)  # Time enough for bars, if there were any.
         shown.press(b"p id + 100\n")
-        wait_until(lambda: shown.pictures[-1].count("(Pdb)") == 2)
+        shown.wait_for(lambda text: text.count("(Pdb)") == 2)
         shown.press(b"c\n")
         assert shown.wait() == 0
     *debugging, end = shown.picture.text.splitlines()
@@ -138,7 +131,7 @@ def test_what_goes_to_a_file_stays_out_of_the_terminal(program, tmp_path):
 
 def test_ctrl_c_leaves_the_screen_in_order(program):
     with TerminalProgram(program("table.backfill('slow')")) as shown:
-        wait_until(lambda: shown.pictures and "| computing" in shown.pictures[-1])
+        shown.wait_for(lambda text: "| computing" in text)
         time.sleep(0.3)
         shown.press(b"\x03")
         assert shown.wait() != 0
