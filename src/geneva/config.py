@@ -5,13 +5,21 @@ Every setting is read from ``GENEVA_<NAME>``; ``GENEVA_CHECKPOINT_INTERVAL_S=30`
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from annotated_types import Ge, Gt
+
+from geneva.errors import InvalidArgumentError
+
+PREFIX = "GENEVA_"
 
 
-class Settings(BaseSettings):
+@dataclass(frozen=True)
+class Settings:
     """All settings of this process.
 
     Examples
@@ -20,28 +28,61 @@ class Settings(BaseSettings):
     10.0
     """
 
-    model_config = SettingsConfigDict(env_prefix="GENEVA_", extra="ignore", frozen=True)
-
-    checkpoint_interval_s: float = Field(default=10.0, gt=0)
+    checkpoint_interval_s: Annotated[float, Gt(0)] = 10.0
     """Seconds of compute that a worker puts at risk before it writes a part."""
 
-    commit_max_retries: int = Field(default=12, ge=0)
+    commit_max_retries: Annotated[int, Ge(0)] = 12
     """How often a commit is rebuilt after a conflict before the job fails."""
 
-    max_worker_losses: int = Field(default=3, ge=1)
+    max_worker_losses: Annotated[int, Ge(1)] = 3
     """How often workers may be lost on one task before the job fails."""
 
-    worker_start_timeout_s: float = Field(default=120.0, gt=0)
+    worker_start_timeout_s: Annotated[float, Gt(0)] = 120.0
     """Seconds a worker process may take until it is ready."""
 
-    stop_grace_s: float = Field(default=5.0, gt=0)
+    stop_grace_s: Annotated[float, Gt(0)] = 5.0
     """Seconds that workers get to finish their current batch when a job stops early."""
 
-    progress_interval_s: float = Field(default=5.0, gt=0)
+    progress_interval_s: Annotated[float, Gt(0)] = 5.0
     """Seconds between two progress lines when the output is not a terminal."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings from environment variables.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A variable has a value that cannot be used.
+
+    Examples
+    --------
+    >>> read_settings({"GENEVA_STOP_GRACE_S": "2"}).stop_grace_s
+    2.0
+    """
+    variables = {field.name: PREFIX + field.name.upper() for field in fields(Settings)}
+    given = {
+        name: environment[variable]
+        for name, variable in variables.items()
+        if variable in environment
+    }
+    if not given:
+        return Settings()
+    # Loaded only when there is something to check: it takes a tenth of a second.
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(Settings).validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise InvalidArgumentError(
+            f"{variables[name]}={given[name]!r}: {first['msg']}. Its default is "
+            f"{getattr(Settings(), name)}."
+        ) from None
 
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """Return the settings of this process; the environment is read at the first call."""
-    return Settings()
+    return read_settings(os.environ)

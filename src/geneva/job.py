@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from geneva.config import settings
 from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
@@ -40,15 +41,11 @@ def run_job(
         Called with the newest progress as well.
     """
     make_runner = runner_factory(runner)
+    interval_s = settings().progress_interval_s
     if runner == "process":
-        # It starts while this thread loads settings, looks and plans.
+        # It starts while this thread looks and plans.
         session_pool().prestart()
-    # Loading the library that checks settings takes as long as a worker takes to start.
-    from geneva.config import settings
-
-    display = choose_display(
-        wanted=progress, bars=runner != "inline", interval_s=settings().progress_interval_s
-    )
+    display = choose_display(wanted=progress, bars=runner != "inline", interval_s=interval_s)
 
     def show(now: Progress) -> None:
         display.show(now)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from geneva.jobs.spec import BackfillSpec
 from geneva.jobs.wording import counted
 from geneva.storage.model import FragmentState, Origin, Part, RowRange, TableSnapshot, selection
@@ -107,6 +109,8 @@ class Plan:
         Size of the table, deleted rows not counted.
     input_bytes : int
         Upper bound of the bytes to read.
+    output_bytes : int
+        Bytes to write, as far as the column's type tells: 0 where values vary in length.
     """
 
     table_name: str
@@ -120,6 +124,7 @@ class Plan:
     total_fragments: int
     total_rows: int
     input_bytes: int
+    output_bytes: int = 0
     job_type: str = "backfill"
 
     @property
@@ -229,6 +234,8 @@ def plan_backfill(spec: BackfillSpec, snapshot: TableSnapshot) -> Plan:
             for state in snapshot.fragments
             if state.fragment_id not in skipped
         ),
+        output_bytes=sum(fragment.pending_rows for fragment in fragments)
+        * _fixed_bytes(snapshot.column.data_type),
     )
 
 
@@ -291,6 +298,16 @@ def _tasks(fragments: list[FragmentPlan], task_size: int | None) -> tuple[ApplyT
         ApplyTask(task_id=task_id, fragment_id=fragment_id, rows=rows)
         for task_id, (fragment_id, rows) in enumerate(ranges)
     )
+
+
+def _fixed_bytes(data_type: pa.DataType) -> int:
+    """Return the size of one value of a type of fixed size, else 0."""
+    if pa.types.is_fixed_size_list(data_type):
+        return int(data_type.list_size) * _fixed_bytes(data_type.value_type)
+    try:
+        return int(data_type.bit_width) // 8
+    except ValueError:
+        return 0
 
 
 def _split(rows: RowRange, size: int | None) -> list[RowRange]:

@@ -27,8 +27,8 @@ class Workload:
     ----------
     rows_left : int
         Rows not computed yet.
-    input_bytes : int
-        Upper bound of all the job's input.
+    known_bytes : int
+        Bytes of the job to read, at most, and to write, as far as types tell.
     rows_measured : int
         Rows of which the time is known. A worker's first report is not among them: opening files
         and first calls are no measure of a row.
@@ -43,7 +43,7 @@ class Workload:
     """
 
     rows_left: int
-    input_bytes: int
+    known_bytes: int
     rows_measured: int = 0
     busy_s: float = 0.0
     rows_in_flight: int = 0
@@ -56,12 +56,12 @@ def seconds_left(load: Workload) -> float:
 
     Examples
     --------
-    >>> seconds_left(Workload(rows_left=1_000, input_bytes=0, rows_measured=100, busy_s=2.0))
+    >>> seconds_left(Workload(rows_left=1_000, known_bytes=0, rows_measured=100, busy_s=2.0))
     20.0
     """
     if load.rows_measured:
         return load.rows_left * load.busy_s / load.rows_measured
-    floor = load.rows_left * _SECONDS_PER_ROW + load.input_bytes * _SECONDS_PER_BYTE
+    floor = load.rows_left * _SECONDS_PER_ROW + load.known_bytes * _SECONDS_PER_BYTE
     if load.rows_in_flight == 0 or load.in_flight_s < load.patience_s:
         return floor
     # Nothing was reported in all this time, so a row takes at least this long.
@@ -82,9 +82,9 @@ def workers_wanted(load: Workload, startup_s: float, most: int) -> int:
 
     Examples
     --------
-    >>> workers_wanted(Workload(rows_left=100_000, input_bytes=0), startup_s=0.4, most=8)
+    >>> workers_wanted(Workload(rows_left=100_000, known_bytes=0), startup_s=0.4, most=8)
     1
-    >>> workers_wanted(Workload(rows_left=10**9, input_bytes=0), startup_s=0.4, most=8)
+    >>> workers_wanted(Workload(rows_left=10**9, known_bytes=0), startup_s=0.4, most=8)
     8
     """
     worth = int(seconds_left(load) / max(startup_s, 1e-3))
@@ -103,7 +103,7 @@ def worth_splitting(rest: Workload, rewritten_bytes: int) -> bool:
 
     Examples
     --------
-    >>> rest = Workload(rows_left=100, input_bytes=0, rows_measured=100, busy_s=1.0)
+    >>> rest = Workload(rows_left=100, known_bytes=0, rows_measured=100, busy_s=1.0)
     >>> worth_splitting(rest, rewritten_bytes=0), worth_splitting(rest, rewritten_bytes=10**9)
     (True, False)
     """

@@ -305,7 +305,7 @@ class JobState:
         ]
         return Workload(
             rows_left=max(0, self._rows_total - self.rows_done),
-            input_bytes=self._plan.input_bytes,
+            known_bytes=self._plan.input_bytes + self._plan.output_bytes,
             rows_measured=self._rows_measured,
             busy_s=self._busy_s,
             rows_in_flight=_FIRST_BATCH_ROWS * len(computing),

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING
 
+from geneva.config import Settings
 from geneva.errors import CommitError, ResourcesUnavailableError
 from geneva.jobs.limits import Limits
 from geneva.jobs.messages import JobContext, Outcome
@@ -28,9 +28,6 @@ from geneva.storage.files import TableFiles
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.parts import remove_parts
 from geneva.storage.snapshot import take_snapshot
-
-if TYPE_CHECKING:
-    from geneva.config import Settings
 
 # A round whose fragments were moved under it is planned again, but not for ever.
 _MOST_ROUNDS = 10
