@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol
 
 from geneva.errors import BackfillTimeoutError
@@ -39,6 +42,8 @@ class Runner(Protocol):
     """Where workers run: this thread, local processes, a cluster."""
 
     max_workers: int
+    computes_here: bool
+    """Whether functions run in the driver's own thread."""
 
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
         """Take a job on; return the workers that are ready and how many more are starting."""
@@ -75,6 +80,30 @@ class StopSignal:
     def error(self) -> BaseException | None:
         """The error to end with, None while nobody asked."""
         return self._error
+
+
+@contextmanager
+def ctrl_c_asks(stop: StopSignal, *, wanted: bool) -> Iterator[None]:
+    """Let Ctrl-C ask for an early end instead of breaking off whatever the driver is doing.
+
+    An interrupt in the middle of a message or a commit would lose it. A second Ctrl-C is raised at
+    once, for those who do not want to wait. A program's own handler is left alone.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not (wanted and main) or signal.getsignal(signal.SIGINT) != signal.default_int_handler:
+        yield
+        return
+
+    def ask(signal_number: int, frame: FrameType | None) -> None:
+        if stop.error is not None:
+            signal.default_int_handler(signal_number, frame)
+        stop.ask(KeyboardInterrupt())
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Driver:
@@ -119,12 +148,13 @@ class Driver:
         """Drive the run until the state machine says that it is finished."""
         ready, starting = self._runner.begin(context)
         try:
-            self._execute(self._state.begin(ready, starting, time.monotonic()))
-            while self._outcome is None:
-                try:
-                    self._step()
-                except KeyboardInterrupt as interrupt:
-                    self._stop.ask(interrupt)
+            with ctrl_c_asks(self._stop, wanted=not self._runner.computes_here):
+                self._execute(self._state.begin(ready, starting, time.monotonic()))
+                while self._outcome is None:
+                    try:
+                        self._step()
+                    except KeyboardInterrupt as interrupt:
+                        self._stop.ask(interrupt)
         finally:
             self._runner.end()
         return self._outcome

@@ -21,6 +21,7 @@ class InlineRunner:
     """One worker that computes while the driver waits for events."""
 
     max_workers = 1
+    computes_here = True
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()

@@ -34,6 +34,8 @@ class ProcessRunner:
         Granted concurrency.
     """
 
+    computes_here = False
+
     def __init__(self, pool: ProcessPool, max_workers: int) -> None:
         self._pool = pool
         self.max_workers = max_workers
