@@ -451,6 +451,7 @@ class _OneFile:
     """A runner whose one worker finishes a fragment at once."""
 
     max_workers = 1
+    computes_here = False
 
     def __init__(self) -> None:
         self.events: list = []
