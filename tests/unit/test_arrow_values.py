@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pytest
+from lance.blob import blob_field
 
 from geneva.transformer.arrow_values import arrow_values, storage_type
 from geneva.transformer.mismatch import RowMismatch
@@ -64,7 +65,7 @@ class Tensor:
 
 
 def test_storage_type_of_blobs():
-    blob = pytest.importorskip("lance.blob").blob_field("b").type
+    blob = blob_field("b").type
     assert storage_type(blob) == pa.large_binary()
     assert storage_type(pa.int8()) == pa.int8()
     assert storage_type(pa.uuid()) == pa.uuid()

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
+from lance.blob import blob_field
 
 from geneva.errors import TypeHintError
 from geneva.transformer.types import arrow_type, hint_accepts, required_fields
@@ -253,5 +254,4 @@ def test_hint_accepts(hint, column, expected):
 
 @pytest.mark.parametrize(("hint", "expected"), [(bytes, True), (Any, True), (str, False)])
 def test_blobs_are_bytes(hint, expected):
-    blob = pytest.importorskip("lance.blob")
-    assert hint_accepts(hint, blob.blob_field("b").type) is expected
+    assert hint_accepts(hint, blob_field("b").type) is expected

@@ -273,7 +273,8 @@ def _class_factory(
     input_columns: Sequence[str] | None,
     options: dict[str, Any],
 ) -> Callable[..., UDF]:
-    if not callable(getattr(cls, "__call__", None)) or "__call__" not in dir(cls):  # noqa: B004
+    # getattr() would find the method with which the class itself is called.
+    if "__call__" not in dir(cls):
         raise InvalidArgumentError(
             f"class {cls.__name__} has no method __call__, which is what computes the rows."
         )
