@@ -35,7 +35,10 @@ class Settings:
     """How often a commit is rebuilt after a conflict before the job fails."""
 
     max_worker_losses: Annotated[int, Ge(1)] = 3
-    """How often workers may be lost on one task before the job fails."""
+    """How often workers may crash, or run out of memory, on one task before the job fails."""
+
+    max_node_losses: Annotated[int, Ge(1)] = 10
+    """How often workers may be lost with their node on one task before the job fails."""
 
     worker_start_timeout_s: Annotated[float, Gt(0)] = 120.0
     """Seconds a worker process may take until it is ready."""

@@ -120,8 +120,28 @@ class FatalWorkerExitError(FatalWorkerError):
     """Workers exited, for example because the function called ``os._exit``."""
 
 
+class FatalWorkerHardwareError(FatalWorkerError):
+    """Workers were lost with their nodes more often than the job allows."""
+
+
 class WorkerStartError(FatalWorkerError):
     """A worker process could not be started."""
+
+
+class EnvironmentMismatchError(FatalWorkerError):
+    """A worker's Python, Arrow, Lance or Geneva is not the caller's."""
+
+
+class ClusterError(GenevaError, RuntimeError):
+    """A Ray cluster cannot be reached, or the job's own components on it were lost for good."""
+
+
+class MissingExtraError(GenevaError, ImportError):
+    """A package that only some users need is not installed; the message names the command."""
+
+
+class JobNotFoundError(GenevaError, ValueError):
+    """No job of that id is recorded with the database."""
 
 
 def with_details(error: GenevaError, **details: Any) -> GenevaError:

@@ -354,7 +354,7 @@ def test_no_row_is_lost_or_doubled_when_tasks_are_split_while_they_run(stop):
         (-9, errors.FatalWorkerOOMError, ["SIGKILL", "memory", "batch_size"]),
         (-11, errors.FatalWorkerCrashError, ["signal 11", "crashes the interpreter"]),
         (3, errors.FatalWorkerExitError, ["code 3", "ends the process"]),
-        (None, errors.FatalWorkerExitError, ["closed its connection"]),
+        (None, errors.FatalWorkerExitError, ["ended without a word"]),
     ],
 )
 def test_lost_workers_are_explained(exit_code, kind, words):

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from geneva.jobs.messages import LossCause
+
+# A node that is taken away on purpose says nothing about the function; only an endless job is.
+_MOST_PREEMPTIONS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -16,18 +21,37 @@ class Limits:
     commit_granularity : int or None
         Fragments per commit; None commits once.
     max_worker_losses : int
-        Losses on one task before the job fails.
+        Losses at one place by crashes before the job fails; as many by lack of memory.
+    max_node_losses : int
+        Losses at one place because of lost nodes before the job fails.
     stop_grace_s : float
         Seconds that workers get to end their tasks when the job stops early.
     worker_start_timeout_s : float
         Seconds that a worker may take to start.
     startup_s : float
         Seconds that a worker is expected to take, until one was measured.
+    separate_writers : bool
+        Whether fragments are written by workers of their own.
     """
 
     max_workers: int
     commit_granularity: int | None = None
     max_worker_losses: int = 3
+    max_node_losses: int = 10
     stop_grace_s: float = 5.0
     worker_start_timeout_s: float = 120.0
     startup_s: float = 0.4
+    separate_writers: bool = False
+
+    def budget(self, cause: LossCause) -> int:
+        """Return how many losses of one cause at one place end the job.
+
+        Examples
+        --------
+        >>> limits = Limits(max_workers=2)
+        >>> limits.budget(LossCause.OUT_OF_MEMORY), limits.budget(LossCause.NODE_LOST)
+        (3, 10)
+        """
+        if cause is LossCause.NODE_LOST:
+            return self.max_node_losses
+        return _MOST_PREEMPTIONS if cause is LossCause.PREEMPTED else self.max_worker_losses

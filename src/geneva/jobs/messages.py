@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -31,6 +32,9 @@ class JobContext:
         Seconds of compute at risk before a part is written.
     threads : int
         Threads per applier.
+    versions : tuple of (str, str)
+        Versions that a worker's environment must share with the caller's; none are checked where
+        workers run in the caller's own environment.
     """
 
     job_id: str
@@ -42,6 +46,20 @@ class JobContext:
     min_checkpoint_size: int
     checkpoint_interval_s: float
     threads: int
+    versions: tuple[tuple[str, str], ...] = ()
+
+
+class Role(enum.Enum):
+    """What a worker does."""
+
+    BOTH = "worker"
+    """It computes tasks and writes fragments, one at a time."""
+
+    APPLIER = "applier"
+    """It computes tasks."""
+
+    WRITER = "writer"
+    """It writes fragments."""
 
 
 # -- commands ----------------------------------------------------------------------------------
@@ -49,7 +67,14 @@ class JobContext:
 
 @dataclass(frozen=True, slots=True)
 class StartWorkers:
-    """Start this many more workers."""
+    """Start this many more workers that compute."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartWriters:
+    """Start this many more workers that only write."""
 
     count: int
 
@@ -88,6 +113,13 @@ class StopTask:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseWorker:
+    """Let a worker go that was asked back and has nothing to do any more."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
 class KillWorker:
     """End a worker that does not answer."""
 
@@ -109,7 +141,8 @@ class Finish:
 
 
 Command: TypeAlias = (
-    "StartWorkers | Apply | SplitTask | WriteFragment | StopTask | KillWorker | Commit | Finish"
+    "StartWorkers | StartWriters | Apply | SplitTask | WriteFragment | StopTask | ReleaseWorker"
+    " | KillWorker | Commit | Finish"
 )
 
 
@@ -132,6 +165,31 @@ class WorkerReady:
 
     worker: int
     startup_s: float
+    role: Role = Role.BOTH
+
+
+class LossCause(enum.Enum):
+    """Why a worker is gone; each cause has a budget of its own."""
+
+    CRASH = "crash"
+    """Its process ended: a signal, an exit, a native crash."""
+
+    OUT_OF_MEMORY = "out of memory"
+    """It was killed to keep its node alive."""
+
+    NODE_LOST = "node lost"
+    """Its node died or cannot be reached."""
+
+    PREEMPTED = "preempted"
+    """Its node was taken away on purpose, as spot nodes are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that a worker was computing: a physical range of one fragment."""
+
+    fragment_id: int
+    rows: RowRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +204,69 @@ class WorkerLost:
         Its exit code; negative for a signal.
     last_words : str
         The end of its error output.
+    cause : LossCause
+        Why it is gone.
+    role : Role
+        What it did.
+    component : str
+        What the user reads for it, with its place: "applier 3 on node 10.0.0.7".
+    batch : Batch or None
+        What it was computing, where that is known to the row.
     """
 
     worker: int
     exit_code: int | None
     last_words: str = ""
+    cause: LossCause = LossCause.CRASH
+    role: Role = Role.BOTH
+    component: str = "worker process"
+    batch: Batch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequested:
+    """A worker is asked back: its node goes away, or another job needs its place.
+
+    Attributes
+    ----------
+    worker : int
+        The worker. It ends its task early, with everything computed made durable.
+    why : str
+        What the user reads.
+    """
+
+    worker: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersWaiting:
+    """How many workers wait for resources, and for which; sent when either changes."""
+
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionPrinted:
+    """The function printed whole lines.
+
+    Attributes
+    ----------
+    worker : int
+        Where.
+    stream : str
+        "stdout" or "stderr".
+    batch : Batch or None
+        The rows that were being computed; None outside of a call, in ``setup()`` for example.
+    text : str
+        The lines, without the last line end.
+    """
+
+    worker: int
+    stream: str
+    batch: Batch | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +399,8 @@ class StopRequested:
 
 
 Event: TypeAlias = (
-    "WorkerReady | WorkerLost | TaskStarted | RowsApplied | PartWritten | TaskApplied"
-    " | TaskSplit | TaskFailed | FragmentWritten | Committed | CommitFailed | Tick | StopRequested"
+    "WorkerReady | WorkerLost | ReleaseRequested | WorkersWaiting | FunctionPrinted | TaskStarted"
+    " | RowsApplied | PartWritten | TaskApplied | TaskSplit | TaskFailed | FragmentWritten | Committed | CommitFailed | Tick | StopRequested"
 )
 
 

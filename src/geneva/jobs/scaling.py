@@ -18,6 +18,9 @@ _SECONDS_PER_BYTE = 1 / 100e6
 _SPLIT_WORTH_S = 0.2
 _SECONDS_PER_BYTE_REWRITTEN = 1 / 100e6
 
+# A job that is done before that needs no process that may have nothing to do.
+_WRITERS_BESIDE_APPLIERS_S = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -89,6 +92,38 @@ def workers_wanted(load: Workload, startup_s: float, most: int) -> int:
     """
     worth = int(seconds_left(load) / max(startup_s, 1e-3))
     return max(1, min(most, worth))
+
+
+def writers_wanted(*, appliers: int, fragments: int, parts_written: bool, running_s: float) -> int:
+    """Return how many writers to have where they are processes of their own.
+
+    One for each applier, as the guide has it. Before a job has run for two seconds only those that
+    have something to do: a fragment that one task computes is written by its applier.
+
+    Parameters
+    ----------
+    appliers
+        Workers that compute.
+    fragments
+        Fragments that are being written or wait for it.
+    parts_written
+        Whether there are parts, so that a writer will be needed.
+    running_s
+        Seconds since the run began.
+
+    Examples
+    --------
+    >>> writers_wanted(appliers=4, fragments=0, parts_written=False, running_s=0.5)
+    0
+    >>> writers_wanted(appliers=4, fragments=0, parts_written=False, running_s=2.5)
+    4
+    >>> writers_wanted(appliers=0, fragments=3, parts_written=False, running_s=0.0)
+    1
+    """
+    if running_s >= _WRITERS_BESIDE_APPLIERS_S and appliers:
+        return appliers
+    needed = max(fragments, int(parts_written))
+    return min(needed, max(1, appliers))
 
 
 def worth_splitting(rest: Workload, rewritten_bytes: int) -> bool:

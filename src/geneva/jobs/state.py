@@ -20,12 +20,18 @@ from geneva.jobs.messages import (
     Event,
     Finish,
     FragmentWritten,
+    FunctionPrinted,
     KillWorker,
+    LossCause,
     Outcome,
     PartWritten,
+    ReleaseRequested,
+    ReleaseWorker,
+    Role,
     RowsApplied,
     SplitTask,
     StartWorkers,
+    StartWriters,
     StopRequested,
     StopTask,
     TaskApplied,
@@ -35,10 +41,11 @@ from geneva.jobs.messages import (
     Tick,
     WorkerLost,
     WorkerReady,
+    WorkersWaiting,
     WriteFragment,
 )
 from geneva.jobs.planner import Plan
-from geneva.jobs.scaling import Workload, workers_wanted, worth_splitting
+from geneva.jobs.scaling import Workload, workers_wanted, worth_splitting, writers_wanted
 from geneva.jobs.work import Work
 from geneva.jobs.workers import WorkerState
 
@@ -62,7 +69,9 @@ class JobState:
     rows_done : int
         Rows computed so far, without those that were lost with a worker.
     workers_starting : int
-        Workers that were started and are not ready.
+        Workers that compute and were started, but are not ready.
+    writers_starting : int
+        The same of workers that only write.
     finished : bool
         Whether the run has ended.
     """
@@ -72,6 +81,7 @@ class JobState:
         self.work = Work(plan)
         self.rows_done = 0
         self.workers_starting = 0
+        self.writers_starting = 0
         self.finished = False
         self._plan = plan
         self._rows_total = plan.total_rows_pending
@@ -79,11 +89,12 @@ class JobState:
         self._now_s = 0.0
         self._startup_s = limits.startup_s
         self._setup_s = 0.0
+        self._began_s = 0.0
         self._had_workers_s = 0.0
         self._busy_s = 0.0
         self._rows_measured = 0
         self._output_bytes = 0
-        self._losses: dict[tuple[int, int], int] = {}
+        self._losses: dict[tuple[int, int, LossCause], int] = {}
         self._committing = False
         self._outdated: dict[int, str] = {}
         self._killed: set[int] = set()
@@ -94,9 +105,10 @@ class JobState:
 
     def begin(self, ready: tuple[int, ...], starting: int, now_s: float) -> list[Command]:
         """Start the run with the workers that are there or on their way."""
-        self._now_s = self._had_workers_s = now_s
+        self._now_s = self._began_s = self._had_workers_s = now_s
         self.workers_starting = starting
-        self.workers = {worker: WorkerState() for worker in ready}
+        role = Role.APPLIER if self._limits.separate_writers else Role.BOTH
+        self.workers = {worker: WorkerState(role) for worker in ready}
         return self._advance()
 
     def handle(self, event: Event, now_s: float) -> list[Command]:
@@ -112,7 +124,7 @@ class JobState:
         if self.finished:
             return []
         self._now_s = now_s
-        if self.workers:
+        if self._appliers:
             self._had_workers_s = now_s
         if getattr(event, "worker", None) in self._killed:
             return self._advance()  # It said this before; nobody waits for it any more.
@@ -120,13 +132,20 @@ class JobState:
         commands: list[Command] = react(event) or []
         return commands + self._advance()
 
-    def _time_passed(self, event: Tick) -> None:
+    def _nothing(self, event: Tick | FunctionPrinted) -> None:
         """Nothing changes but the time."""
 
+    def _workers_waiting(self, event: WorkersWaiting) -> None:
+        # They are not late: whoever waits for resources has a deadline of its own.
+        self._had_workers_s = self._now_s
+
     def _worker_ready(self, event: WorkerReady) -> None:
-        self.workers_starting -= 1
-        self._startup_s = event.startup_s
-        self.workers[event.worker] = WorkerState()
+        if event.role is Role.WRITER:
+            self.writers_starting -= 1
+        else:
+            self.workers_starting -= 1
+            self._startup_s = event.startup_s
+        self.workers[event.worker] = WorkerState(event.role)
 
     def _task_started(self, event: TaskStarted) -> None:
         self.workers[event.worker].loaded = True
@@ -157,7 +176,7 @@ class JobState:
         if event.rows.stop < task.rows.stop:
             if self._error is not None:
                 return  # It was stopped; the rest is for another run.
-            # It was split, and the answer to the request is still on its way.
+            # It was asked back, or split and the answer to the request is still on its way.
             task = self.work.split(task, event.rows.stop)
         self.work.close(task, event.file)
 
@@ -172,31 +191,42 @@ class JobState:
             worker.task = self.work.split(worker.task, event.at)
 
     def _fragment_written(self, event: FragmentWritten) -> None:
-        self._free(event.worker)
+        self._free(event.worker, event.file.fragment_id)
         self.work.add_file(event.file)
 
     def _task_failed(self, event: TaskFailed) -> list[Command]:
-        self._free(event.worker)
+        writing = self.workers[event.worker].writing
+        self._free(event.worker, writing[0] if event.task_id is None and writing else None)
         return self._stop(event.error)
 
     def _worker_lost(self, event: WorkerLost) -> list[Command]:
         worker = self.workers.pop(event.worker, None)
         if worker is None:  # It was lost before it was ready.
-            self.workers_starting -= 1
-            return self._stop(start_error(event)) if self._lost_too_often((-1, -1)) else []
+            if event.role is Role.WRITER:
+                self.writers_starting -= 1
+            else:
+                self.workers_starting -= 1
+            return self._stop(start_error(event)) if self._lost_too_often(-1, -1, event) else []
         self.rows_done -= worker.rows_at_risk
         if self._error is not None or not worker.busy:
             return []
         if worker.task is not None:
             lost = (worker.task.fragment_id, self.work.reclaim(worker.task))
         else:
-            lost = (worker.writing, -1)
-            self.work.to_write.appendleft(worker.writing)
-        if not self._lost_too_often(lost):
+            lost = (worker.writing[0], -1)
+            self.work.to_write.extendleft(reversed(worker.writing))
+        if not self._lost_too_often(*lost, event):
             return []
         target = f"{self._plan.table_name}.{self._plan.column_name}"
         place = LostPlace(target, lost[0], worker.position, writing=worker.task is None)
-        return self._stop(loss_error(event, place, self._limits.max_worker_losses))
+        return self._stop(loss_error(event, place, self._limits.budget(event.cause)))
+
+    def _release_requested(self, event: ReleaseRequested) -> list[Command]:
+        worker = self.workers.get(event.worker)
+        if worker is None or worker.leaving:
+            return []
+        worker.leaving = True
+        return [StopTask(event.worker)] if worker.task is not None else []
 
     def _committed(self, event: Committed) -> None:
         self._committing = False
@@ -217,7 +247,7 @@ class JobState:
             return late + self._advance_stop()
         if self._error is not None:
             return self._advance_stop()
-        commands = self._assign() + self._scale()
+        commands = self._release() + self._assign() + self._scale() + self._scale_writers()
         done = self.work.fragments_open == 0
         enough = self._limits.commit_granularity or len(self._plan.fragments) + 1
         if self._committing:
@@ -241,28 +271,34 @@ class JobState:
             commands.append(self._commit() if self.work.ready else self._finish())
         return commands
 
+    def _release(self) -> list[Command]:
+        """Let those go that are asked back and have nothing to do any more."""
+        gone = [w for w, state in self.workers.items() if state.leaving and not state.busy]
+        for worker in gone:
+            del self.workers[worker]
+        return [ReleaseWorker(worker) for worker in gone]
+
     def _assign(self) -> list[Command]:
         commands: list[Command] = []
-        for worker, state in self.workers.items():
-            if state.busy:
-                continue
-            if self.work.to_write:
+        # Those with the least to write come first, so that nobody waits for a busy one.
+        for worker, state in sorted(self.workers.items(), key=lambda w: len(w[1].writing)):
+            if self.work.to_write and state.may_write:
                 fragment_id = self.work.to_write.popleft()
-                state.writing = fragment_id
+                state.writing.append(fragment_id)
                 parts = self.work.parts_of(fragment_id)
                 commands.append(WriteFragment(worker, self.work.plan_of(fragment_id), parts))
-            elif self.work.pending:
+            elif self.work.pending and state.may_apply:
                 task = self.work.pending.popleft()
                 state.task, state.position = task, task.rows.start
                 state.computing_since_s = self._now_s if state.loaded else None
                 commands.append(Apply(worker, task, self.work.plan_of(task.fragment_id)))
-            else:
+            elif state.may_apply:
                 commands += self._ask_for_split()
         return commands
 
     def _ask_for_split(self) -> list[Command]:
         """Ask the worker with the longest rest for half of it; one request per idle worker."""
-        idle = sum(not state.busy for state in self.workers.values())
+        idle = sum(state.may_apply for state in self.workers.values())
         if sum(state.split_asked for state in self.workers.values()) >= idle:
             return []
         left = [
@@ -271,6 +307,7 @@ class JobState:
             if state.task is not None
             and state.computing_since_s is not None
             and not state.split_asked
+            and not state.leaving
         ]
         rows_left, victim, task_id = max(left, default=(0, -1, -1))
         if rows_left < 2 or not self._worth_splitting(victim, rows_left):
@@ -291,11 +328,32 @@ class JobState:
             return []
         startup_s = self._startup_s + self._setup_s
         wanted = workers_wanted(self._workload(), startup_s, self._limits.max_workers)
-        missing = wanted - len(self.workers) - self.workers_starting
+        # One that leaves is still in its place; another can come only after it.
+        missing = wanted - self._appliers - self.workers_starting
         if missing <= 0:
             return []
         self.workers_starting += missing
         return [StartWorkers(missing)]
+
+    def _scale_writers(self) -> list[Command]:
+        if not self._limits.separate_writers:
+            return []
+        writing = [s.writing for s in self.workers.values() if s.role is Role.WRITER]
+        wanted = writers_wanted(
+            appliers=sum(s.applies and not s.leaving for s in self.workers.values()),
+            fragments=len(self.work.to_write) + sum(map(len, writing)),
+            parts_written=self.work.parts_written > 0,
+            running_s=self._now_s - self._began_s,
+        )
+        missing = wanted - len(writing) - self.writers_starting
+        if missing <= 0:
+            return []
+        self.writers_starting += missing
+        return [StartWriters(missing)]
+
+    @property
+    def _appliers(self) -> int:
+        return sum(state.applies for state in self.workers.values())
 
     def _workload(self) -> Workload:
         computing = [
@@ -330,22 +388,25 @@ class JobState:
         self.finished = True
         return Finish(Outcome(error=self._error, outdated=dict(self._outdated)))
 
-    def _free(self, worker: int) -> None:
-        before = self.workers[worker]
-        self.workers[worker] = WorkerState(loaded=before.loaded, warm=before.warm)
+    def _free(self, worker: int, fragment_id: int | None = None) -> None:
+        self.workers[worker] = self.workers[worker].freed(fragment_id)
 
     def _start_is_late(self) -> bool:
-        """Whether there is no worker and none comes; a run that has some goes on with those."""
+        """Whether nobody computes and nobody comes; a run that has some goes on with those."""
         waited_s = self._now_s - self._had_workers_s
-        return not self.workers and waited_s > self._limits.worker_start_timeout_s
+        return not self._appliers and waited_s > self._limits.worker_start_timeout_s
 
-    def _lost_too_often(self, what: tuple[int, int]) -> bool:
+    def _lost_too_often(self, fragment_id: int, start: int, event: WorkerLost) -> bool:
+        what = (fragment_id, start, event.cause)
         self._losses[what] = self._losses.get(what, 0) + 1
-        return self._losses[what] >= self._limits.max_worker_losses
+        return self._losses[what] >= self._limits.budget(event.cause)
 
 
 _REACTIONS: dict[type, str] = {
-    Tick: "_time_passed",
+    Tick: "_nothing",
+    FunctionPrinted: "_nothing",
+    WorkersWaiting: "_workers_waiting",
+    ReleaseRequested: "_release_requested",
     WorkerReady: "_worker_ready",
     TaskStarted: "_task_started",
     RowsApplied: "_rows_applied",

@@ -34,6 +34,8 @@ class Work:
         Files to commit.
     fragments_open : int
         Fragments without a file.
+    parts_written : int
+        Parts that were written in this run.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -41,6 +43,7 @@ class Work:
         self.to_write: deque[int] = deque()
         self.ready: list[ColumnFile] = []
         self.fragments_open = len(plan.fragments)
+        self.parts_written = 0
         self._next_task_id = len(plan.tasks)
         tasks: dict[int, int] = {}
         for task in plan.tasks:
@@ -64,6 +67,7 @@ class Work:
 
     def add_part(self, part: Part) -> None:
         """Take in a durable part."""
+        self.parts_written += 1
         self._fragments[part.fragment_id].parts.append(part)
 
     def add_file(self, file: ColumnFile) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
+from geneva.jobs.messages import Role
 from geneva.jobs.planner import ApplyTask
+
+# A writer of its own has the next fragment waiting while it writes one.
+_WRITER_WINDOW = 2
 
 
 @dataclass(slots=True)
@@ -13,10 +18,12 @@ class WorkerState:
 
     Attributes
     ----------
+    role : Role
+        What it can do.
     task : ApplyTask or None
         The task that it computes.
-    writing : int
-        The fragment that it writes; -1 for none.
+    writing : deque of int
+        The fragments that it writes, the current one first.
     position : int
         Physical offset that it has reported.
     rows_at_risk : int
@@ -29,18 +36,50 @@ class WorkerState:
         When it began to compute what it has not reported; None while it loads the function.
     split_asked : bool
         Whether it was asked to give rows away and has not answered.
+    leaving : bool
+        Whether it is asked back and gets no more work.
     """
 
+    role: Role = Role.BOTH
     task: ApplyTask | None = None
-    writing: int = -1
+    writing: deque[int] = field(default_factory=deque)
     position: int = 0
     rows_at_risk: int = 0
     loaded: bool = False
     warm: bool = False
     computing_since_s: float | None = None
     split_asked: bool = False
+    leaving: bool = False
 
     @property
     def busy(self) -> bool:
         """Whether it has a task or a fragment."""
-        return self.task is not None or self.writing >= 0
+        return self.task is not None or bool(self.writing)
+
+    @property
+    def applies(self) -> bool:
+        """Whether it computes tasks."""
+        return self.role is not Role.WRITER
+
+    @property
+    def may_apply(self) -> bool:
+        """Whether it can be given a task now."""
+        return self.applies and not self.busy and not self.leaving
+
+    @property
+    def may_write(self) -> bool:
+        """Whether it can be given a fragment now."""
+        if self.leaving or self.role is Role.APPLIER:
+            return False
+        return not self.busy if self.role is Role.BOTH else len(self.writing) < _WRITER_WINDOW
+
+    def freed(self, fragment_id: int | None = None) -> WorkerState:
+        """Return what it is once its task, or the writing of a fragment, has ended."""
+        rest = deque(i for i in self.writing if i != fragment_id)
+        return WorkerState(
+            role=self.role,
+            writing=rest,
+            loaded=self.loaded,
+            warm=self.warm,
+            leaving=self.leaving,
+        )

@@ -15,11 +15,21 @@ class Request:
         Logical CPUs and GPUs.
     memory_bytes : int
         Bytes of memory; 0 asks for none.
+    resources : tuple of (str, float)
+        Custom resources of a cluster, by name.
+    labels : tuple of (str, str)
+        Labels that its node must have, by name: ``"gpu"``, ``"!gpu"``, ``"in(a,b)"`` or
+        ``"!in(a,b)"``.
+    accelerator_type : str or None
+        Kind of accelerator that its node must have, ``"H100"`` for example.
     """
 
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     memory_bytes: int = 0
+    resources: tuple[tuple[str, float], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    accelerator_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

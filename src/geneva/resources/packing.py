@@ -1,0 +1,177 @@
+"""Put gangs of bundles onto nodes, and say why one does not fit. Pure.
+
+Sums over a cluster say nothing: two nodes with half a gang each hold none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Gang, Node, labels_match
+
+# Ray counts resources in ten-thousandths.
+_TOLERANCE = 1e-4 / 2
+
+
+def fits(bundle: Bundle, free: Mapping[str, float], labels: Mapping[str, str]) -> bool:
+    """Say whether a node with so much free holds a bundle."""
+    return labels_match(bundle.labels, labels) and all(
+        free.get(name, 0.0) + _TOLERANCE >= amount for name, amount in bundle.resources.items()
+    )
+
+
+def place(gang: Gang, nodes: Sequence[Node]) -> tuple[str, ...] | None:
+    """Return the ids of the nodes that hold a gang's bundles, in their order; None if none do.
+
+    All ways are tried, the largest bundle first. Nodes without a GPU are preferred for bundles that
+    ask for none, and full nodes to empty ones.
+
+    Examples
+    --------
+    >>> gang = (Bundle({"CPU": 0.1}), Bundle({"CPU": 2.0}))
+    >>> small = [Node(i, i, {"CPU": 2.0}, {"CPU": 2.0}) for i in ("a", "b")]
+    >>> place(gang, small), place(gang, small[:1]) is None
+    (('b', 'a'), True)
+    """
+    order = sorted(range(len(gang)), key=lambda i: -sum(_size(gang[i])))
+    placed = _place([gang[i] for i in order], list(nodes))
+    if placed is None:
+        return None
+    where = dict(zip(order, placed, strict=True))
+    return tuple(where[i] for i in range(len(gang)))
+
+
+def count_fitting(gang: Gang, nodes: Sequence[Node], most: int) -> int:
+    """Return how many gangs of a kind fit onto nodes together, at most ``most``."""
+    left = list(nodes)
+    for count in range(most):
+        placed = place(gang, left)
+        if placed is None:
+            return count
+        left = taken(left, zip(placed, gang, strict=True))
+    return most
+
+
+def taken(nodes: Iterable[Node], bundles: Iterable[tuple[str, Bundle]]) -> list[Node]:
+    """Return the nodes after bundles were taken from them, given with the ids of their nodes."""
+    return _changed(nodes, bundles, -1)
+
+
+def released(nodes: Iterable[Node], bundles: Iterable[tuple[str, Bundle]]) -> list[Node]:
+    """Return the nodes after bundles were given back."""
+    return _changed(nodes, bundles, 1)
+
+
+def emptied(nodes: Iterable[Node]) -> list[Node]:
+    """Return the nodes as they are when nobody holds anything."""
+    return [replace(node, free=node.total) for node in nodes]
+
+
+def shortage(gang: Gang, nodes: Sequence[Node]) -> str:
+    """Say which bundle of a gang does not fit onto any node, and what is short on the best one.
+
+    Examples
+    --------
+    >>> nodes = [Node("a", "10.0.0.1", {"CPU": 8.0}, {"CPU": 1.0})]
+    >>> shortage((Bundle({"CPU": 16.0}),), emptied(nodes))
+    'needs 16 CPUs on one node; the largest has 8 (10.0.0.1)'
+    >>> nodes.append(Node("b", "10.0.0.2", {"GPU": 1.0}, {"GPU": 1.0}))
+    >>> shortage((Bundle({"CPU": 4.0, "GPU": 1.0}),), emptied(nodes))
+    'needs 4 CPUs and 1 GPU on one node; 10.0.0.1 lacks 1 GPU, 10.0.0.2 lacks 4 CPUs'
+    """
+    if not nodes:
+        return "needs a node; there is none"
+    for bundle in sorted(gang, key=lambda b: -sum(_size(b))):
+        if any(fits(bundle, node.free, node.labels) for node in nodes):
+            continue
+        return _shortage(bundle, nodes)
+    return f"needs {' and '.join(described(b) for b in gang)} at once; no nodes hold both"
+
+
+def described(bundle: Bundle) -> str:
+    """Write a bundle in words.
+
+    Examples
+    --------
+    >>> described(Bundle({"CPU": 0.5, "memory": 4 << 30, "slot": 1}, {"pool": "gpu"}))
+    '0.5 CPU, 4 GiB of memory and 1 slot with pool=gpu'
+    """
+    words = [amount(name, number) for name, number in bundle.resources.items()]
+    text = " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]])) or "nothing"
+    if bundle.labels:
+        text += " with " + ", ".join(f"{k}={v}" for k, v in bundle.labels.items())
+    return text
+
+
+def amount(name: str, number: float) -> str:
+    """Write an amount of a resource."""
+    if name == MEMORY:
+        return f"{_number(number / 2**30)} GiB of memory"
+    plural = "s" if name in (CPU, GPU) and number > 1 else ""
+    return f"{_number(number)} {name}{plural}"
+
+
+def _shortage(bundle: Bundle, nodes: Sequence[Node]) -> str:
+    needs = f"needs {described(bundle)} on one node"
+    fitting = [node for node in nodes if labels_match(bundle.labels, node.labels)]
+    if not fitting:
+        return f"{needs}; no node has these labels"
+    for name, asked in bundle.resources.items():
+        best = max(fitting, key=lambda node: node.free.get(name, 0.0))
+        found = best.free.get(name, 0.0)
+        if found + _TOLERANCE < asked:
+            where = f" ({best.name})" if found else ""
+            number = _number(found / 2**30) + " GiB" if name == MEMORY else _number(found)
+            only = "" if len(bundle.resources) == 1 else f" of {name}"
+            has = f"the largest has {number}{only}{where}" if found else f"no node has any {name}"
+            return f"{needs}; {has}"
+    lacks = [f"{node.name} lacks {_lack(bundle, node)}" for node in fitting[:4]]
+    return f"{needs}; {', '.join(lacks)}"
+
+
+def _lack(bundle: Bundle, node: Node) -> str:
+    missing = {
+        name: asked - node.free.get(name, 0.0)
+        for name, asked in bundle.resources.items()
+        if node.free.get(name, 0.0) + _TOLERANCE < asked
+    }
+    return described(Bundle(missing))
+
+
+def _place(bundles: list[Bundle], nodes: list[Node]) -> list[str] | None:
+    if not bundles:
+        return []
+    first, rest = bundles[0], bundles[1:]
+    candidates = [node for node in nodes if fits(first, node.free, node.labels)]
+    for node in sorted(candidates, key=lambda n: _preference(first, n)):
+        others = _place(rest, taken(nodes, [(node.node_id, first)]))
+        if others is not None:
+            return [node.node_id, *others]
+    return None
+
+
+def _preference(bundle: Bundle, node: Node) -> tuple[float, ...]:
+    wasted_gpus = 0.0 if bundle.resources.get(GPU) else node.total.get(GPU, 0.0)
+    return (wasted_gpus, node.free.get(CPU, 0.0), node.free.get(MEMORY, 0.0))
+
+
+def _size(bundle: Bundle) -> tuple[float, float]:
+    asked = bundle.resources
+    others = sum(number for name, number in asked.items() if name != MEMORY)
+    return (others, asked.get(MEMORY, 0.0) / 2**40)
+
+
+def _changed(
+    nodes: Iterable[Node], bundles: Iterable[tuple[str, Bundle]], sign: int
+) -> list[Node]:
+    free = {node.node_id: dict(node.free) for node in nodes}
+    for node_id, bundle in bundles:
+        if node_id in free:
+            for name, number in bundle.resources.items():
+                free[node_id][name] = free[node_id].get(name, 0.0) + sign * number
+    return [replace(node, free=free[node.node_id]) for node in nodes]
+
+
+def _number(number: float) -> str:
+    return f"{number:,.2f}".rstrip("0").rstrip(".")
