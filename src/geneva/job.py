@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from geneva.config import settings
 from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
-from geneva.pipeline.backfill import BackfillJob, BackfillRun
+from geneva.pipeline.backfill import BackfillJob, BackfillRun, admit_here
 from geneva.pipeline.driver import StopSignal
 from geneva.progress.display import choose_display
 from geneva.runners.machine import this_machine
@@ -54,7 +55,8 @@ def run_job(
 
     # Planning can take a while, when a filter has to be counted.
     display.show(Progress(job.job_id, job.location.name, job.column.name))
-    run = BackfillRun(job, this_machine(), make_runner, settings(), show, stop or StopSignal())
+    admit = partial(admit_here, job, this_machine())
+    run = BackfillRun(job, admit, make_runner, settings(), show, stop or StopSignal())
     try:
         return run.run()
     finally:

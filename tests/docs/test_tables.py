@@ -117,8 +117,8 @@ def test_every_error_is_documented() -> None:
 
 def test_every_metric_is_documented() -> None:
     from geneva.jobs.progress import Progress
-    from geneva.pipeline.tracker import Tracker
+    from geneva.pipeline.meter import ProgressMeter
 
-    metrics = Tracker(Progress("job", "table", "column"), lambda progress: None).metrics()
+    metrics = ProgressMeter(Progress("job", "table", "column"), lambda progress: None).metrics()
     documented = [code_spans(row[0])[0] for row in table_rows(GUIDE / "backfill.md", "Metric")]
     assert documented == list(metrics)

@@ -38,8 +38,8 @@ from geneva.jobs.spec import BackfillArguments, backfill_spec
 from geneva.jobs.state import JobState
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.control import TaskControl
-from geneva.pipeline.driver import Driver, StopSignal
-from geneva.pipeline.tracker import Tracker
+from geneva.pipeline.driver import Driver, RunnerTraits, StopSignal
+from geneva.pipeline.meter import ProgressMeter
 from geneva.resources.admission import admit
 from geneva.resources.request import Machine, Request
 from geneva.storage.model import ColumnFile, FragmentState, Origin, Part, RowRange, TableSnapshot
@@ -451,7 +451,7 @@ class _OneFile:
     """A runner whose one worker finishes a fragment at once."""
 
     max_workers = 1
-    computes_here = False
+    traits = RunnerTraits()
 
     def __init__(self) -> None:
         self.events: list = []
@@ -473,10 +473,10 @@ class _OneFile:
 
 def _drive(commit) -> Outcome:
     plan = plan_of(0)
-    tracker = Tracker(Progress("j", "docs", "c"), lambda progress: None)
-    tracker.begin_round(plan, 1)
+    meter = ProgressMeter(Progress("j", "docs", "c"), lambda progress: None)
+    meter.begin_round(plan, 1)
     job = JobState(plan, Limits(1))
-    driver = Driver(job, _OneFile(), commit, tracker, StopSignal(), deadline_s=None)
+    driver = Driver(job, _OneFile(), commit, meter, StopSignal(), deadline_s=None)
     return driver.run(None)
 
 

@@ -52,8 +52,8 @@ def loss_error(event: WorkerLost, place: LostPlace, times: int) -> FatalWorkerEr
         )
     if event.cause is LossCause.NODE_LOST:
         return FatalWorkerHardwareError(
-            f"{head}: their nodes died or could not be reached. If these rows need more memory than "
-            f"a node has, lower batch_size; otherwise look at the nodes' own logs. {tail}"
+            f"{head}: their nodes died or could not be reached. If these rows need more memory "
+            f"than a node has, lower batch_size; otherwise look at the nodes' own logs. {tail}"
         )
     if event.cause is LossCause.OUT_OF_MEMORY or event.exit_code == _SIGKILL:
         return FatalWorkerOOMError(f"{head}: {_killed(event)} {_LESS_MEMORY} {tail}")

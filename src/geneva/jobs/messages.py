@@ -185,7 +185,7 @@ class LossCause(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchRows:
     """Rows that a worker was computing: a physical range of one fragment."""
 
     fragment_id: int
@@ -210,7 +210,7 @@ class WorkerLost:
         What it did.
     component : str
         What the user reads for it, with its place: "applier 3 on node 10.0.0.7".
-    batch : Batch or None
+    batch : BatchRows or None
         What it was computing, where that is known to the row.
     """
 
@@ -220,7 +220,7 @@ class WorkerLost:
     cause: LossCause = LossCause.CRASH
     role: Role = Role.BOTH
     component: str = "worker process"
-    batch: Batch | None = None
+    batch: BatchRows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,7 @@ class FunctionPrinted:
         Where.
     stream : str
         "stdout" or "stderr".
-    batch : Batch or None
+    batch : BatchRows or None
         The rows that were being computed; None outside of a call, in ``setup()`` for example.
     text : str
         The lines, without the last line end.
@@ -265,7 +265,7 @@ class FunctionPrinted:
 
     worker: int
     stream: str
-    batch: Batch | None
+    batch: BatchRows | None
     text: str
 
 
@@ -400,7 +400,8 @@ class StopRequested:
 
 Event: TypeAlias = (
     "WorkerReady | WorkerLost | ReleaseRequested | WorkersWaiting | FunctionPrinted | TaskStarted"
-    " | RowsApplied | PartWritten | TaskApplied | TaskSplit | TaskFailed | FragmentWritten | Committed | CommitFailed | Tick | StopRequested"
+    " | RowsApplied | PartWritten | TaskApplied | TaskSplit | TaskFailed | FragmentWritten"
+    " | Committed | CommitFailed | Tick | StopRequested"
 )
 
 

@@ -23,6 +23,10 @@ class Progress:
         Fragments whose column file is written, and fragments to write.
     workers, workers_starting, workers_granted : int
         Workers at work, on their way, and at most.
+    workers_waiting : int
+        Those on their way that wait for resources.
+    waiting_for : str
+        Which resources, and who holds them.
     elapsed_s : float
         Seconds since the job began.
     rows_per_s : float
@@ -45,6 +49,8 @@ class Progress:
     workers: int = 0
     workers_starting: int = 0
     workers_granted: int = 0
+    workers_waiting: int = 0
+    waiting_for: str = ""
     elapsed_s: float = 0.0
     rows_per_s: float = 0.0
     stage_s: dict[str, float] = field(default_factory=dict)

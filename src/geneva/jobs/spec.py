@@ -47,6 +47,12 @@ class BackfillSpec:
         CPUs and GPUs of one applier, all its threads together.
     memory_bytes : int
         Memory of one applier; 0 asks for none.
+    resources : tuple of (str, float)
+        Custom resources of one applier.
+    labels : tuple of (str, str)
+        Labels that its node must have.
+    accelerator_type : str or None
+        Kind of accelerator that its node must have.
     """
 
     column: str
@@ -65,6 +71,9 @@ class BackfillSpec:
     num_cpus: float
     num_gpus: float
     memory_bytes: int
+    resources: tuple[tuple[str, float], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    accelerator_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +172,14 @@ def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> Backf
         num_cpus=chosen("num_cpus") * arguments.intra_applier_concurrency,
         num_gpus=chosen("num_gpus"),
         memory_bytes=chosen("memory") or 0,
+        resources=_items(options.get("resources")),
+        labels=_items(options.get("label_selector")),
+        accelerator_type=options.get("accelerator_type"),
     )
+
+
+def _items(given: dict[str, Any] | None) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted((given or {}).items()))
 
 
 def _seconds(timeout: timedelta | float | None) -> float | None:

@@ -124,7 +124,7 @@ class JobState:
         if self.finished:
             return []
         self._now_s = now_s
-        if self._appliers:
+        if self.appliers:
             self._had_workers_s = now_s
         if getattr(event, "worker", None) in self._killed:
             return self._advance()  # It said this before; nobody waits for it any more.
@@ -135,7 +135,7 @@ class JobState:
     def _nothing(self, event: Tick | FunctionPrinted) -> None:
         """Nothing changes but the time."""
 
-    def _workers_waiting(self, event: WorkersWaiting) -> None:
+    def _workers_waiting(self, event: WorkersWaiting) -> None:  # noqa: ARG002
         # They are not late: whoever waits for resources has a deadline of its own.
         self._had_workers_s = self._now_s
 
@@ -329,7 +329,7 @@ class JobState:
         startup_s = self._startup_s + self._setup_s
         wanted = workers_wanted(self._workload(), startup_s, self._limits.max_workers)
         # One that leaves is still in its place; another can come only after it.
-        missing = wanted - self._appliers - self.workers_starting
+        missing = wanted - self.appliers - self.workers_starting
         if missing <= 0:
             return []
         self.workers_starting += missing
@@ -352,7 +352,8 @@ class JobState:
         return [StartWriters(missing)]
 
     @property
-    def _appliers(self) -> int:
+    def appliers(self) -> int:
+        """Workers that are ready and compute."""
         return sum(state.applies for state in self.workers.values())
 
     def _workload(self) -> Workload:
@@ -394,7 +395,7 @@ class JobState:
     def _start_is_late(self) -> bool:
         """Whether nobody computes and nobody comes; a run that has some goes on with those."""
         waited_s = self._now_s - self._had_workers_s
-        return not self._appliers and waited_s > self._limits.worker_start_timeout_s
+        return not self.appliers and waited_s > self._limits.worker_start_timeout_s
 
     def _lost_too_often(self, fragment_id: int, start: int, event: WorkerLost) -> bool:
         what = (fragment_id, start, event.cause)

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from geneva.errors import UDFError
 from geneva.jobs.messages import (
+    BatchRows,
     Event,
     JobContext,
     PartWritten,
@@ -31,7 +32,9 @@ from geneva.jobs.messages import (
 from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.control import TaskControl
-from geneva.pipeline.failure import FailedPlace, call_error, setup_error
+from geneva.pipeline.environment import check_environment
+from geneva.pipeline.failure import FailedPlace, call_error, placed_error, setup_error
+from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.output import TaskOutput
 from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset, open_dataset
@@ -56,11 +59,19 @@ class Applier:
         The job.
     worker
         Id of the worker that this applier runs in.
+    recorder
+        Notes what is being computed.
+    place
+        What the user reads for this applier, with its node; empty on one machine.
     """
 
-    def __init__(self, context: JobContext, worker: int) -> None:
+    def __init__(
+        self, context: JobContext, worker: int, recorder: FlightRecorder, place: str = ""
+    ) -> None:
         self._context = context
         self._worker = worker
+        self._recorder = recorder
+        self._place = place
         self._files = TableFiles(context.location)
         self._bound: BoundFunction | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -105,7 +116,8 @@ class Applier:
             self._reported_at = reporter.reported_at
             emit(TaskApplied(self._worker, task.task_id, done, file))
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - user code
-            emit(TaskFailed(self._worker, task.task_id, _kept(output, error)))
+            placed = placed_error(_kept(output, error), self._place)
+            emit(TaskFailed(self._worker, task.task_id, placed))
 
     def _note_part(self, emit: Emit, task: ApplyTask, reporter: _Reporter, part: Part) -> None:
         # Rows are reported before they are durable, so that only rows at risk count as lost.
@@ -119,6 +131,7 @@ class Applier:
 
     def _set_up(self) -> float:
         started = time.perf_counter()
+        check_environment(self._context.versions, self._place)
         function = load_function(self._files, self._context.column.payload)
         columns = list(self._context.column.input_columns)
         self._reader = RowReader(self.dataset, columns, self._sizer.fixed)
@@ -171,22 +184,41 @@ class Applier:
     ) -> Iterator[tuple[Batch, pa.Array | CallFailed, float]]:
         """Yield batches with what the function returned for them, in order of rows."""
         assert self._bound is not None  # noqa: S101 - _set_up() came first
-        compute = self._bound.compute
+        compute = partial(self._timed, self._bound.compute, task.fragment_id, reporter)
         in_flight: deque[tuple[Batch, Future[tuple[Any, float]]]] = deque()
         for batch in self._batches(task, fragment, reporter):
             mine = control.claimed(batch)
             if mine is None:
                 break
             if self._pool is None:
-                yield mine, *_timed(compute, mine[1], reporter)
+                yield mine, *compute(mine)
                 continue
-            in_flight.append((mine, self._pool.submit(_timed, compute, mine[1], reporter)))
+            in_flight.append((mine, self._pool.submit(compute, mine)))
             if len(in_flight) >= 2 * self._context.threads:
                 first, future = in_flight.popleft()
                 yield first, *future.result()
         while in_flight:
             first, future = in_flight.popleft()
             yield first, *future.result()
+
+    def _timed(
+        self,
+        compute: Callable[[pa.RecordBatch], pa.Array],
+        fragment_id: int,
+        reporter: _Reporter,
+        batch: Batch,
+    ) -> tuple[pa.Array | CallFailed, float]:
+        offsets, columns = batch
+        rows = RowRange(int(offsets[0]), int(offsets[-1]) + 1)
+        started = time.perf_counter()
+        with self._recorder.computing(BatchRows(fragment_id, rows)):
+            try:
+                values = compute(columns)
+            except CallFailed as failed:
+                values = failed
+        seconds = time.perf_counter() - started
+        reporter.udf_s += seconds
+        return values, seconds
 
     def _batches(
         self, task: ApplyTask, fragment: FragmentPlan, reporter: _Reporter
@@ -262,16 +294,3 @@ class _Reporter:
         self.read_s = self.udf_s = 0.0
         self._checkpoint_reported_s = self.checkpoint_s
         self.reported_at = time.perf_counter()
-
-
-def _timed(
-    compute: Callable[[pa.RecordBatch], pa.Array], batch: pa.RecordBatch, reporter: _Reporter
-) -> tuple[pa.Array | CallFailed, float]:
-    started = time.perf_counter()
-    try:
-        values = compute(batch)
-    except CallFailed as failed:
-        values = failed
-    seconds = time.perf_counter() - started
-    reporter.udf_s += seconds
-    return values, seconds

@@ -19,8 +19,9 @@ from geneva.jobs.result import BackfillJobResult, UdfResult
 from geneva.jobs.spec import BackfillArguments, BackfillSpec, backfill_spec
 from geneva.jobs.state import JobState
 from geneva.pipeline.driver import Driver, Runner, StopSignal
-from geneva.pipeline.tracker import Tracker
-from geneva.resources.admission import Admission, admit
+from geneva.pipeline.environment import Versions
+from geneva.pipeline.meter import ProgressMeter
+from geneva.resources.admission import admit
 from geneva.resources.request import Machine, Request
 from geneva.storage.commit import CommitResult, commit_column_files
 from geneva.storage.dataset import Dataset, open_dataset
@@ -65,22 +66,41 @@ def plan(job: BackfillJob, dataset: Dataset) -> tuple[BackfillSpec, Plan]:
     return spec, plan_backfill(spec, snapshot)
 
 
-def admitted(job: BackfillJob, spec: BackfillSpec, machine: Machine) -> Admission:
-    """Grant workers, or refuse before anything is written.
+Admit = Callable[[BackfillSpec], int]
+"""Grants workers to a job, or refuses it before anything is written."""
+
+
+def request_of(spec: BackfillSpec) -> Request:
+    """Return what one applier of a job asks for."""
+    return Request(
+        num_cpus=spec.num_cpus,
+        num_gpus=spec.num_gpus,
+        memory_bytes=spec.memory_bytes,
+        resources=spec.resources,
+        labels=spec.labels,
+        accelerator_type=spec.accelerator_type,
+    )
+
+
+def refused(job: BackfillJob, reason: str, fix: str) -> ResourcesUnavailableError:
+    """Return the error for a job of which not even one applier could ever run."""
+    return ResourcesUnavailableError(
+        f"Backfill of {job.location.name}.{job.column.name} cannot run: {reason}. {fix}"
+    )
+
+
+def admit_here(job: BackfillJob, machine: Machine, spec: BackfillSpec) -> int:
+    """Grant workers on this machine.
 
     Raises
     ------
     ResourcesUnavailableError
         Not even one applier could ever run here.
     """
-    request = Request(spec.num_cpus, spec.num_gpus, spec.memory_bytes)
-    admission = admit(request, spec.concurrency, machine)
+    admission = admit(request_of(spec), spec.concurrency, machine)
     if admission.granted == 0:
-        raise ResourcesUnavailableError(
-            f"Backfill of {job.location.name}.{job.column.name} cannot run: {admission.reason}. "
-            f"{admission.fix}"
-        )
-    return admission
+        raise refused(job, admission.reason, admission.fix)
+    return admission.granted
 
 
 class BackfillRun:
@@ -90,8 +110,8 @@ class BackfillRun:
     ----------
     job
         What to do.
-    machine
-        What there is to do it with.
+    admit
+        Grants workers, or refuses.
     make_runner
         Makes the runner for a granted concurrency.
     settings
@@ -100,26 +120,30 @@ class BackfillRun:
         Called with the newest progress.
     stop
         Lets others end the job early.
+    versions
+        The caller's versions, where workers live in another environment.
     """
 
     def __init__(
         self,
         job: BackfillJob,
-        machine: Machine,
+        admit: Admit,
         make_runner: Callable[[int], Runner],
         settings: Settings,
         show: Callable[[Progress], None],
         stop: StopSignal,
+        versions: Versions = (),
     ) -> None:
         self._job = job
-        self._machine = machine
+        self._admit = admit
+        self._versions = versions
         self._make_runner = make_runner
         self._settings = settings
         self._stop = stop
         self._launched_at = datetime.now(timezone.utc)
         self._started_s = time.monotonic()
         progress = Progress(job.job_id, job.location.name, job.column.name)
-        self._tracker = Tracker(progress, show)
+        self._meter = ProgressMeter(progress, show)
         self._granted = 0
 
     def run(self) -> BackfillJobResult:
@@ -134,16 +158,16 @@ class BackfillRun:
         for _ in range(_MOST_ROUNDS):
             dataset = open_dataset(self._job.location)
             spec, planned = plan(replace(self._job, arguments=arguments), dataset)
-            self._granted = admitted(self._job, spec, self._machine).granted
+            self._granted = self._admit(spec)
             if not planned.has_work:
                 return self._result(dataset.version)
             outcome = self._drive(spec, planned, dataset)
             self._remove_parts(planned)
             if outcome.error is not None:
-                self._tracker.finish("stopped")
+                self._meter.finish("stopped")
                 raise outcome.error
             if not outcome.outdated:
-                return self._result(self._tracker.last_version or dataset.version)
+                return self._result(self._meter.last_version or dataset.version)
             # Only what was moved by others is left; it is not computed twice because of force.
             limit = None if arguments.num_frags is None else len(outcome.outdated)
             arguments = replace(arguments, force=False, skip_frags=0, num_frags=limit)
@@ -156,13 +180,16 @@ class BackfillRun:
         runner = self._make_runner(self._granted)
         settings = self._settings
         self._granted = min(self._granted, runner.max_workers)
-        self._tracker.begin_round(planned, self._granted)
+        self._meter.begin_round(planned, self._granted)
         limits = Limits(
             max_workers=runner.max_workers,
             commit_granularity=spec.commit_granularity,
             max_worker_losses=settings.max_worker_losses,
+            max_node_losses=settings.max_node_losses,
             stop_grace_s=settings.stop_grace_s,
             worker_start_timeout_s=settings.worker_start_timeout_s,
+            startup_s=runner.traits.startup_s,
+            separate_writers=runner.traits.separate_writers,
         )
         # Workers take the job on once for all rounds by its id, so each round has its own.
         context = JobContext(
@@ -175,12 +202,13 @@ class BackfillRun:
             min_checkpoint_size=spec.min_checkpoint_size,
             checkpoint_interval_s=settings.checkpoint_interval_s,
             threads=spec.intra_applier_concurrency,
+            versions=self._versions,
         )
         driver = Driver(
             JobState(planned, limits),
             runner,
             commit=partial(self._commit, dataset, settings.commit_max_retries),
-            tracker=self._tracker,
+            meter=self._meter,
             stop=self._stop,
             deadline_s=None if spec.timeout_s is None else self._started_s + spec.timeout_s,
         )
@@ -200,7 +228,7 @@ class BackfillRun:
 
     def _remove_parts(self, planned: Plan) -> None:
         """Remove the parts of fragments whose column file is committed."""
-        committed = self._tracker.committed_fragments
+        committed = self._meter.committed_fragments
         done = {f.fragment_id: f.fingerprint for f in planned.fragments}
         remove_parts(
             TableFiles(self._job.location),
@@ -209,8 +237,8 @@ class BackfillRun:
         )
 
     def _result(self, version: int) -> BackfillJobResult:
-        self._tracker.finish("done")
-        progress, column = self._tracker.progress, self._job.column
+        self._meter.finish("done")
+        progress, column = self._meter.progress, self._job.column
         return BackfillJobResult(
             job_id=self._job.job_id,
             status="DONE",
@@ -227,5 +255,5 @@ class BackfillRun:
             },
             version=version,
             concurrency=self._granted,
-            metrics=self._tracker.metrics(),
+            metrics=self._meter.metrics(),
         )

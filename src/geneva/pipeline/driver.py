@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
@@ -23,33 +24,60 @@ from geneva.jobs.messages import (
     JobContext,
     KillWorker,
     Outcome,
+    ReleaseWorker,
     SplitTask,
     StartWorkers,
+    StartWriters,
     StopRequested,
     StopTask,
     Tick,
     WriteFragment,
 )
 from geneva.jobs.state import JobState
-from geneva.pipeline.tracker import Tracker
+from geneva.pipeline.meter import ProgressMeter
 from geneva.storage.commit import CommitResult
 from geneva.storage.model import ColumnFile
 
-_TICK_S = 0.05
+
+@dataclass(frozen=True, slots=True)
+class RunnerTraits:
+    """What kind of runner one is.
+
+    Attributes
+    ----------
+    computes_here : bool
+        Whether functions run in the driver's own thread.
+    separate_writers : bool
+        Whether fragments are written by workers of their own.
+    startup_s : float
+        Seconds that a worker is expected to take until it is ready.
+    tick_s : float
+        Seconds between two looks at the clock while nothing happens.
+    """
+
+    computes_here: bool = False
+    separate_writers: bool = False
+    startup_s: float = 0.4
+    tick_s: float = 0.05
 
 
 class Runner(Protocol):
     """Where workers run: this thread, local processes, a cluster."""
 
     max_workers: int
-    computes_here: bool
-    """Whether functions run in the driver's own thread."""
+    traits: RunnerTraits
 
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
         """Take a job on; return the workers that are ready and how many more are starting."""
 
     def start_workers(self, count: int) -> None:
-        """Start more workers."""
+        """Start more workers that compute."""
+
+    def start_writers(self, count: int) -> None:
+        """Start more workers that only write."""
+
+    def release(self, worker: int) -> None:
+        """Let go of a worker that was asked back and is idle."""
 
     def send(self, command: Apply | SplitTask | WriteFragment | StopTask) -> None:
         """Give a command to the worker that it names."""
@@ -117,7 +145,7 @@ class Driver:
         Where the workers are.
     commit
         Commits column files.
-    tracker
+    meter
         Is told everything that happens.
     stop
         Asks for an early end.
@@ -130,14 +158,14 @@ class Driver:
         state: JobState,
         runner: Runner,
         commit: Callable[[tuple[ColumnFile, ...]], CommitResult],
-        tracker: Tracker,
+        meter: ProgressMeter,
         stop: StopSignal,
         deadline_s: float | None,
     ) -> None:
         self._state = state
         self._runner = runner
         self._commit = commit
-        self._tracker = tracker
+        self._meter = meter
         self._stop = stop
         self._deadline_s = deadline_s
         self._events: deque[Event] = deque()
@@ -148,7 +176,7 @@ class Driver:
         """Drive the run until the state machine says that it is finished."""
         ready, starting = self._runner.begin(context)
         try:
-            with ctrl_c_asks(self._stop, wanted=not self._runner.computes_here):
+            with ctrl_c_asks(self._stop, wanted=not self._runner.traits.computes_here):
                 self._execute(self._state.begin(ready, starting, time.monotonic()))
                 while self._outcome is None:
                     try:
@@ -161,16 +189,16 @@ class Driver:
 
     def _step(self) -> None:
         if not self._events:
-            self._events.extend(self._runner.poll(_TICK_S) or [Tick()])
+            self._events.extend(self._runner.poll(self._runner.traits.tick_s) or [Tick()])
         self._check_stop()
         event = self._events.popleft()
-        self._tracker.record(event)
+        self._meter.record(event)
         self._execute(self._state.handle(event, time.monotonic()))
-        self._tracker.update(self._state)
+        self._meter.update(self._state)
 
     def _check_stop(self) -> None:
         if self._deadline_s is not None and time.monotonic() > self._deadline_s:
-            self._stop.ask(BackfillTimeoutError(self._tracker.timeout_message()))
+            self._stop.ask(BackfillTimeoutError(self._meter.timeout_message()))
         if self._stop.error is not None and not self._stop_passed_on:
             self._stop_passed_on = True
             self._events.appendleft(StopRequested(self._stop.error))
@@ -180,6 +208,10 @@ class Driver:
             match command:
                 case StartWorkers():
                     self._runner.start_workers(command.count)
+                case StartWriters():
+                    self._runner.start_writers(command.count)
+                case ReleaseWorker():
+                    self._runner.release(command.worker)
                 case KillWorker():
                     self._runner.kill(command.worker)
                 case Commit():

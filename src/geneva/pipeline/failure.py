@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 import cloudpickle
 
-from geneva.errors import GenevaError, UDFError, WrongReturnTypeError, with_details
+from geneva.errors import (
+    FatalWorkerError,
+    GenevaError,
+    UDFError,
+    WrongReturnTypeError,
+    with_details,
+)
 from geneva.jobs.messages import JobContext
 from geneva.transformer.binding import CallFailed, ReturnMismatch
 from geneva.transformer.mismatch import RowMismatch
@@ -47,12 +53,14 @@ def call_error(context: JobContext, failed: CallFailed, place: FailedPlace) -> U
     else:
         where = f"row {place.row_id} ({position})"
     mismatch = isinstance(failed.cause, (RowMismatch, ReturnMismatch))
+    fix = "Fix the function and attach it with alter_columns(), or leave the row out with where="
+    if isinstance(failed.cause, ImportError):
+        fix = "Install the module where workers run, or import it outside of the function"
     what = "returned a wrong value for" if mismatch else "failed on"
     message = (
         f"{column.udf_name} {what} {where} of {target}: {_in_words(failed.cause)}\n"
         f"  inputs: {failed.inputs}\n"
-        "  The rows computed before are kept. Fix the function and attach it with "
-        "alter_columns(), or leave the row out with where=, and run the backfill again."
+        f"  The rows computed before are kept. {fix}, and run the backfill again."
     )
     error = (WrongReturnTypeError if mismatch else UDFError)(message)
     with_details(
@@ -76,6 +84,32 @@ def setup_error(context: JobContext, cause: BaseException) -> UDFError:
     error = UDFError(f"setup() of {name} failed in a worker: {_in_words(cause)}")
     with_details(error, udf_name=name, user_traceback=_user_traceback(cause))
     return error
+
+
+def placed_error(error: BaseException, place: str) -> BaseException:
+    """Say which component failed where, if that is not the user's function.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    place
+        The component and its node; empty on one machine, where an error is not worded anew.
+    """
+    if not place or isinstance(error, KeyboardInterrupt):
+        return error
+    if isinstance(error, GenevaError):
+        if place not in str(error) and error.args:
+            error.args = (f"{error.args[0]}\n  in {place}", *error.args[1:])
+        return error
+    fix = "Its node may lack what the caller has: credentials, a mounted folder, a network route."
+    if isinstance(error, ImportError):
+        fix = "Install the module on that node, or let the function import it only when it runs."
+    placed = FatalWorkerError(
+        f"{place} failed: {_in_words(error)}. {fix} What was computed before is kept."
+    )
+    placed.__cause__ = error
+    return placed
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from geneva.jobs.messages import (
 )
 from geneva.pipeline.applier import Applier
 from geneva.pipeline.control import TaskControl
+from geneva.pipeline.environment import check_environment
+from geneva.pipeline.failure import placed_error
+from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.writer import Writer
 
 
@@ -32,11 +35,24 @@ class Worker:
         Id of this worker.
     emit : callable
         Takes the events.
+    recorder : FlightRecorder
+        Notes what is being computed.
+    place : str
+        What the user reads for this worker where there are several machines: "applier 3 on node
+        10.0.0.7"; empty on one machine.
     """
 
-    def __init__(self, worker: int, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        worker: int,
+        emit: Callable[[Event], None],
+        recorder: FlightRecorder,
+        place: str = "",
+    ) -> None:
         self._worker = worker
         self._emit = emit
+        self._recorder = recorder
+        self._place = place
         self._applier: Applier | None = None
         self._context: JobContext | None = None
         self._lock = threading.Lock()
@@ -47,7 +63,7 @@ class Worker:
         """Take a job on; the function is loaded with its first task."""
         self.end_job()
         self._context = context
-        self._applier = Applier(context, self._worker)
+        self._applier = Applier(context, self._worker, self._recorder, self._place)
         self._stop_asked = False
 
     def end_job(self) -> None:
@@ -74,10 +90,11 @@ class Worker:
             return
         try:
             applier = self._applier
+            check_environment(self._context.versions, self._place)
             writer = Writer(self._context, applier.dataset, applier.column_files, self._worker)
             writer.run(command.fragment, command.parts, self._emit)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - ends the job
-            self._emit(TaskFailed(self._worker, None, error))
+            self._emit(TaskFailed(self._worker, None, placed_error(error, self._place)))
 
     def interrupt(self, command: SplitTask | StopTask) -> None:
         """Change the task that is running."""

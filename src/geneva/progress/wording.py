@@ -94,8 +94,11 @@ def workers(progress: Progress) -> str:
     '1 worker + 1 starting, at most 4'
     """
     words = counted(progress.workers, "worker")
-    if progress.workers_starting:
-        words += f" + {progress.workers_starting} starting"
+    starting = progress.workers_starting - progress.workers_waiting
+    if starting > 0:
+        words += f" + {starting} starting"
+    if progress.workers_waiting:
+        words += f" + {progress.workers_waiting} waiting"
     return f"{words}, at most {progress.workers_granted}"
 
 
@@ -122,6 +125,7 @@ def status(progress: Progress) -> str:
         speed(progress.rows_per_s) if progress.rows_per_s > 0 else "",
         left(progress),
         stage(progress),
+        progress.waiting_for,
     ]
     return " | ".join(filter(None, pieces))
 

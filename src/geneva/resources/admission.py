@@ -38,6 +38,13 @@ def admit(request: Request, concurrency: int, machine: Machine) -> Admission:
     >>> admit(Request(num_gpus=1), 8, two_cores).fix
     'Lower num_gpus to 0, as an argument of backfill() for this job or of the UDF for all.'
     """
+    placement = _cluster_only(request)
+    if placement:
+        return Admission(
+            granted=0,
+            reason=f"an applier asks for {placement}; this machine has no such thing",
+            fix="Run it on a Ray cluster, inside of db.context(), or leave that out of the UDF.",
+        )
     limits = [
         ("CPU", "num_cpus", request.num_cpus, machine.num_cpus),
         ("GPU", "num_gpus", request.num_gpus, machine.num_gpus),
@@ -61,6 +68,15 @@ def admit(request: Request, concurrency: int, machine: Machine) -> Admission:
             granted = fits
             reason = f"{_amount(offered, unit)} at {_number(asked)} per applier"
     return Admission(granted=granted, reason=reason)
+
+
+def _cluster_only(request: Request) -> str:
+    """Name what only a node of a cluster can have; empty for nothing."""
+    asked = [f"resource {name}" for name, _ in request.resources]
+    asked += [f"a node with {name}={value}" for name, value in request.labels]
+    if request.accelerator_type is not None:
+        asked.append(f"accelerator {request.accelerator_type}")
+    return ", ".join(asked)
 
 
 def _amount(number: float, unit: str) -> str:

@@ -162,9 +162,7 @@ def _size(bundle: Bundle) -> tuple[float, float]:
     return (others, asked.get(MEMORY, 0.0) / 2**40)
 
 
-def _changed(
-    nodes: Iterable[Node], bundles: Iterable[tuple[str, Bundle]], sign: int
-) -> list[Node]:
+def _changed(nodes: Iterable[Node], bundles: Iterable[tuple[str, Bundle]], sign: int) -> list[Node]:
     free = {node.node_id: dict(node.free) for node in nodes}
     for node_id, bundle in bundles:
         if node_id in free:

@@ -12,6 +12,8 @@ from geneva.jobs.messages import (
     StopTask,
     WriteFragment,
 )
+from geneva.pipeline.driver import RunnerTraits
+from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.worker import Worker
 
 _WORKER = 0
@@ -21,12 +23,12 @@ class InlineRunner:
     """One worker that computes while the driver waits for events."""
 
     max_workers = 1
-    computes_here = True
+    traits = RunnerTraits(computes_here=True)
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
         self._work: deque[Apply | WriteFragment] = deque()
-        self._worker = Worker(_WORKER, self._events.append)
+        self._worker = Worker(_WORKER, self._events.append, FlightRecorder(None))
 
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
         """Take a job on; the one worker is ready."""
@@ -36,6 +38,13 @@ class InlineRunner:
     def start_workers(self, count: int) -> None:
         """Refuse: there is never more than one."""
         raise RuntimeError(f"the inline runner has one worker; asked for {count} more")
+
+    def start_writers(self, count: int) -> None:
+        """Refuse: the one worker writes as well."""
+        raise RuntimeError(f"the inline runner writes for itself; asked for {count} writers")
+
+    def release(self, worker: int) -> None:
+        """Do nothing: the one worker costs nothing."""
 
     def send(self, command: Apply | SplitTask | WriteFragment | StopTask) -> None:
         """Queue work; it is done by the next ``poll``."""

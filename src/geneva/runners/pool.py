@@ -10,20 +10,24 @@ import atexit
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 from typing import IO, Any
 
 from geneva.runners.relay import Relay
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[3]);"
-    "from geneva.runners.worker_process import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+    "from geneva.runners.worker_process import main;"
+    "main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[4])"
 )
 _LAST_LINES = 20
 # Decoding threads that each keep their own memory arena hold a third more than they use.
@@ -44,6 +48,8 @@ class WorkerProcess:
         Commands out, events in.
     started_s : float
         When it was started, on ``time.monotonic``.
+    notes : Path
+        Where it notes which rows it computes.
     ready : bool
         Whether it has said that it is ready.
     last_lines : deque of str
@@ -54,6 +60,7 @@ class WorkerProcess:
     process: subprocess.Popen[bytes]
     connection: Connection
     started_s: float
+    notes: Path
     ready: bool = False
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
 
@@ -80,6 +87,7 @@ class ProcessPool:
         self._all: dict[int, WorkerProcess] = {}
         self._next_worker = 0
         self._relay = Relay()
+        self._folder = Path(tempfile.mkdtemp(prefix="geneva-workers-"))
 
     def prestart(self) -> None:
         """Start one process if none is idle, so that it is ready when it is needed."""
@@ -113,6 +121,7 @@ class ProcessPool:
         process.kill()
         with self._lock:
             self._all.pop(process.worker, None)
+        process.notes.unlink(missing_ok=True)
         return exit_code
 
     def close(self) -> None:
@@ -130,15 +139,17 @@ class ProcessPool:
             process.process.kill()
             process.process.wait()
         self._relay.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _spawn(self) -> WorkerProcess:
         ours, theirs = Pipe(duplex=True)
         worker = self._next_worker
         self._next_worker += 1
+        notes = self._folder / str(worker)
         arguments = [sys.executable, "-u", "-c", _BOOT, str(worker), str(theirs.fileno())]
         try:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, our own code
-                [*arguments, json.dumps(sys.path)],
+                [*arguments, json.dumps(sys.path), str(notes)],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -149,7 +160,7 @@ class ProcessPool:
             )
         finally:
             theirs.close()
-        handle = WorkerProcess(worker, process, ours, time.monotonic())
+        handle = WorkerProcess(worker, process, ours, time.monotonic(), notes)
         self._all[worker] = handle
         self._relay.add(_stream(process.stdout), "stdout", None)
         self._relay.add(_stream(process.stderr), "stderr", handle.last_lines)

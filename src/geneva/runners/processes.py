@@ -19,7 +19,9 @@ from geneva.jobs.messages import (
     WorkerReady,
     WriteFragment,
 )
-from geneva.pipeline.failure import unpack_error
+from geneva.pipeline.driver import RunnerTraits
+from geneva.pipeline.envelope import opened
+from geneva.pipeline.flight_recorder import read_notes
 from geneva.runners.pool import ProcessPool, WorkerProcess
 
 
@@ -34,7 +36,7 @@ class ProcessRunner:
         Granted concurrency.
     """
 
-    computes_here = False
+    traits = RunnerTraits()
 
     def __init__(self, pool: ProcessPool, max_workers: int) -> None:
         self._pool = pool
@@ -56,6 +58,10 @@ class ProcessRunner:
         for _ in range(count):
             self._take(self._pool.start())
 
+    def start_writers(self, count: int) -> None:
+        """Refuse: every process writes as well."""
+        raise RuntimeError(f"processes write for themselves; asked for {count} writers")
+
     def send(self, command: Apply | SplitTask | WriteFragment | StopTask) -> None:
         """Give a command to a process; if it is gone, ``poll`` will say so."""
         process = self._leased.get(command.worker)
@@ -64,6 +70,13 @@ class ProcessRunner:
         if isinstance(command, (Apply, WriteFragment)):
             self._busy[command.worker] = self._busy.get(command.worker, 0) + 1
         self._tell(process, command)
+
+    def release(self, worker: int) -> None:
+        """Give an idle process back."""
+        process = self._leased.pop(worker, None)
+        if process is not None:
+            self._tell(process, None)
+            self._pool.give_back(process)
 
     def kill(self, worker: int) -> None:
         """Kill a process."""
@@ -82,12 +95,11 @@ class ProcessRunner:
 
     def end(self) -> None:
         """Give idle processes back; end those that are still at work."""
-        for worker, process in list(self._leased.items()):
+        for worker in list(self._leased):
             if self._busy.get(worker):
                 self.kill(worker)
-                continue
-            self._tell(process, None)
-            self._pool.give_back(process)
+            else:
+                self.release(worker)
         self._leased.clear()
         self._busy.clear()
 
@@ -106,22 +118,22 @@ class ProcessRunner:
         events: list[Event] = []
         try:
             while process.connection.poll():
-                job_id, event, packed = process.connection.recv()
+                envelope = process.connection.recv()
+                event = opened(envelope)
                 if isinstance(event, WorkerReady):
                     process.ready = True
                     seconds = time.monotonic() - process.started_s
                     event = WorkerReady(process.worker, startup_s=seconds)
-                elif self._context is None or job_id != self._context.job_id:
+                elif self._context is None or envelope.job_id != self._context.job_id:
                     continue  # A late answer from the job before.
-                elif packed is not None:
-                    event = TaskFailed(event.worker, event.task_id, unpack_error(packed))
                 self._note_end_of_work(event)
                 events.append(event)
         except (EOFError, OSError):
             del self._leased[process.worker]
+            batch = read_notes(process.notes)
             exit_code = self._pool.discard(process)
             words = "\n".join(process.last_lines)
-            events.append(WorkerLost(process.worker, exit_code, words))
+            events.append(WorkerLost(process.worker, exit_code, words, batch=batch))
         return events
 
     def _note_end_of_work(self, event: Event) -> None:

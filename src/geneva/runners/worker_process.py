@@ -15,8 +15,8 @@ import queue
 import signal
 import sys
 import threading
-from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from geneva.jobs.messages import (
@@ -25,15 +25,15 @@ from geneva.jobs.messages import (
     JobContext,
     SplitTask,
     StopTask,
-    TaskFailed,
     WorkerReady,
     WriteFragment,
 )
-from geneva.pipeline.failure import PackedError, pack_error
+from geneva.pipeline.envelope import sealed
+from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.worker import Worker
 
 
-def main(worker: int, connection_fd: int) -> None:
+def main(worker: int, connection_fd: int, notes: str) -> None:
     """Serve one caller until it lets go of this process."""
     _end_with_caller()
     connection = Connection(connection_fd)
@@ -41,17 +41,13 @@ def main(worker: int, connection_fd: int) -> None:
     job_id: str | None = None
 
     def emit(event: Event) -> None:
-        sent: tuple[str | None, Event, PackedError | None] = (job_id, event, None)
-        if isinstance(event, TaskFailed):
-            # The error itself may not pickle, and would lose its cause.
-            sent = (job_id, replace(event, error=RuntimeError()), pack_error(event.error))
         try:
             with sending:
-                connection.send(sent)
+                connection.send(sealed(job_id, event))
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)  # The caller is gone.
 
-    host = Worker(worker, emit)
+    host = Worker(worker, emit, FlightRecorder(Path(notes)))
     work: queue.SimpleQueue[Any] = queue.SimpleQueue()
     emit(WorkerReady(worker, startup_s=0.0))
     listener = threading.Thread(target=_listen, args=(connection, host, work), daemon=True)

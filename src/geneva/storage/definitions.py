@@ -34,6 +34,9 @@ _OPTIONS = (
     "min_checkpoint_size",
     "max_checkpoint_size",
     "task_size",
+    "resources",
+    "label_selector",
+    "accelerator_type",
 )
 
 

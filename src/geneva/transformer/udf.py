@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, overload
@@ -12,6 +11,7 @@ import attrs
 import pyarrow as pa
 
 from geneva.errors import InvalidArgumentError
+from geneva.transformer.needs import check_needs
 from geneva.transformer.pickling import digest, pickle_by_value
 from geneva.transformer.signature import (
     UDFArgType,
@@ -52,6 +52,12 @@ class UDF:
         CPUs (default 1) and GPUs (default 0) that each applier reserves.
     memory : int or None
         Bytes of memory that each applier reserves; None reserves none.
+    resources : dict of str to float
+        Custom resources of a cluster that each applier reserves.
+    label_selector : dict of str to str
+        Labels that an applier's node must have.
+    accelerator_type : str or None
+        Kind of accelerator that an applier's node must have.
     batch_size : int or None
         Rows per call or per read; None adapts it to the function's speed.
     checkpoint_size : int or None
@@ -78,6 +84,9 @@ class UDF:
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     memory: int | None = None
+    resources: dict[str, float] = attrs.field(factory=dict)
+    label_selector: dict[str, str] = attrs.field(factory=dict)
+    accelerator_type: str | None = None
     batch_size: int | None = None
     checkpoint_size: int | None = None
     min_checkpoint_size: int = 1
@@ -88,7 +97,7 @@ class UDF:
     _version: str | None = attrs.field(default=None, alias="version")
 
     def __attrs_post_init__(self) -> None:
-        _check_needs(self)
+        check_needs(self)
 
     @property
     def version(self) -> str:
@@ -135,6 +144,9 @@ class _Options(TypedDict, total=False):
     num_cpus: float | None
     num_gpus: float | None
     memory: int | None
+    resources: Mapping[str, float] | None
+    label_selector: Mapping[str, str] | None
+    accelerator_type: str | None
     batch_size: int | None
     checkpoint_size: int | None
     min_checkpoint_size: int
@@ -169,6 +181,9 @@ def udf(
     num_cpus: float | None = None,
     num_gpus: float | None = None,
     memory: int | None = None,
+    resources: Mapping[str, float] | None = None,
+    label_selector: Mapping[str, str] | None = None,
+    accelerator_type: str | None = None,
     batch_size: int | None = None,
     checkpoint_size: int | None = None,
     min_checkpoint_size: int = 1,
@@ -207,6 +222,14 @@ def udf(
         GPUs that each applier reserves. Default 0.
     memory
         Bytes that each applier reserves. Default: none.
+    resources
+        Custom resources of a Ray cluster that each applier reserves: ``{"license": 1}``.
+    label_selector
+        Labels that an applier's node must have: ``{"pool": "gpu"}``. A value may be ``"!a"``,
+        ``"in(a,b)"`` or ``"!in(a,b)"``.
+    accelerator_type
+        Kind of accelerator that an applier's node must have: ``"H100"``, as the node's label
+        ``ray.io/accelerator-type`` names it.
     batch_size
         Rows per batch. Default: starts at 32 and grows while batches are fast and small.
     checkpoint_size
@@ -248,6 +271,9 @@ def udf(
         "num_cpus": 1.0 if num_cpus is None else num_cpus,
         "num_gpus": 0.0 if num_gpus is None else num_gpus,
         "memory": memory,
+        "resources": dict(resources or {}),
+        "label_selector": dict(label_selector or {}),
+        "accelerator_type": accelerator_type,
         "batch_size": batch_size,
         "checkpoint_size": checkpoint_size,
         "min_checkpoint_size": min_checkpoint_size,
@@ -326,28 +352,6 @@ def _make(
         version=version,
         **options,
     )
-
-
-def _check_needs(function: UDF) -> None:
-    def refuse(what: str, value: object, expected: str) -> None:
-        raise InvalidArgumentError(f"udf {function.name}: {what}={value!r}; expected {expected}.")
-
-    for what in ("num_cpus", "num_gpus"):
-        value = getattr(function, what)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value < 0:
-            refuse(what, value, "a number of at least 0")
-    for what in ("memory", "batch_size", "checkpoint_size", "max_checkpoint_size", "task_size"):
-        value = getattr(function, what)
-        if value is not None and (type(value) is not int or value <= 0):
-            refuse(what, value, "a positive whole number or None")
-    low, high = function.min_checkpoint_size, function.max_checkpoint_size
-    if type(low) is not int or low < 1 or (high is not None and high < low):
-        refuse("min_checkpoint_size", low, f"1 to max_checkpoint_size ({high})")
-    if not isinstance(function.data_type, pa.DataType):
-        refuse("data_type", function.data_type, "a pa.DataType such as pa.int64()")
-    if function.is_blob and function.data_type not in (pa.large_binary(), pa.binary()):
-        refuse("data_type", function.data_type, "pa.large_binary() for a blob column")
 
 
 _SET_UP = "_geneva_set_up"

@@ -1,4 +1,4 @@
-"""The tracker: turns events into how far a job is, and tells whoever shows it."""
+"""The meter: turns events into how far a job is, and tells whoever shows it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from geneva.jobs.messages import (
     TaskFailed,
     TaskStarted,
     WorkerLost,
+    WorkersWaiting,
 )
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
@@ -26,7 +27,7 @@ from geneva.jobs.state import JobState
 _UPDATE_S = 0.05
 
 
-class Tracker:
+class ProgressMeter:
     """Knows how far one job is.
 
     Parameters
@@ -95,6 +96,8 @@ class Tracker:
                 self._set(stage="committing")
             case WorkerLost():
                 self.worker_losses += 1
+            case WorkersWaiting():
+                self._set(workers_waiting=event.count, waiting_for=event.reason)
             case TaskFailed() | StopRequested():
                 self._set(stage="stopping")
             case _:
@@ -111,7 +114,7 @@ class Tracker:
             rows_done=min(rows, self.progress.rows_total),
             rows_committed=self._rows_committed,
             fragments_done=self._fragments_done,
-            workers=len(state.workers),
+            workers=state.appliers,
             workers_starting=state.workers_starting,
             elapsed_s=now_s - self._started_s,
             rows_per_s=self._speed.record(now_s, rows),
