@@ -51,8 +51,9 @@ def check_environment(wanted: Versions, place: str) -> None:
         count = _COMPARED[name]
         if version.split(".")[:count] != here[name].split(".")[:count]:
             shown = "Python" if name == "python" else name
+            equal = ".".join("xyz"[:count])
             raise EnvironmentMismatchError(
                 f"{place} runs {shown} {here[name]}, the caller {version}. A function and its "
-                f"files need the same {'.'.join('xyz'[:count])} on both sides. Install {shown} {version} "
+                f"files need the same {equal} on both sides. Install {shown} {version} "
                 "on the cluster, or run the caller with the cluster's version."
             )
