@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := build/tools
 UV := $(TOOLS)/bin/uv
-EXTRAS := --extra demo --extra s3-test
+EXTRAS := --extra demo --extra s3-test --extra ray
 
 # Without compiled bytecode every start of a worker takes about twice as long.
 export UV_COMPILE_BYTECODE := 1

@@ -11,7 +11,7 @@ import pytest
 import geneva
 from geneva.db import Connection
 
-RUNNERS = ("inline", "process")
+RUNNERS = ("inline", "process", "ray")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -43,6 +43,9 @@ class Settings:
     worker_start_timeout_s: Annotated[float, Gt(0)] = 120.0
     """Seconds a worker process may take until it is ready."""
 
+    reserve_timeout_s: Annotated[float, Gt(0)] = 600.0
+    """Seconds a job on a cluster waits, with no worker at all, for resources that others hold."""
+
     stop_grace_s: Annotated[float, Gt(0)] = 5.0
     """Seconds that workers get to finish their current batch when a job stops early."""
 

@@ -7,12 +7,20 @@ from abc import ABCMeta
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import attrs
+
+from geneva.cluster import GenevaCluster
 from geneva.errors import InvalidArgumentError, TableNotFoundError
+from geneva.runners.select import require_ray
+from geneva.storage import cluster_definitions
 from geneva.storage.dataset import open_dataset
 from geneva.storage.model import TableLocation
 from geneva.table import Table
+
+if TYPE_CHECKING:
+    from geneva.runners.ray.local_context import LocalRayContext
 
 _STABLE_ROW_IDS = {"new_table_enable_stable_row_ids": "true"}
 
@@ -185,6 +193,100 @@ class Connection:
         """
         self.open_table(name)
         self._lancedb().drop_table(name, **kwargs)
+
+    def define_cluster(self, name: str, cluster: GenevaCluster) -> None:
+        """Store the definition of a cluster with the database, replacing one of that name.
+
+        Parameters
+        ----------
+        name
+            Name to store it under; the stored definition gets this name.
+        cluster
+            The cluster, from :class:`~geneva.cluster.GenevaCluster` or one of its builders.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A value of the definition cannot be used; nothing was stored.
+
+        Examples
+        --------
+        >>> import geneva, tempfile
+        >>> from geneva.cluster import GenevaCluster
+        >>> db = geneva.connect(tempfile.mkdtemp())
+        >>> db.define_cluster("prod", GenevaCluster.create_external("prod", "head:6379").build())
+        >>> [(cluster.name, cluster.ray_address) for cluster in db.list_clusters()]
+        [('prod', 'head:6379')]
+        >>> db.delete_cluster("prod")
+        >>> db.list_clusters()
+        []
+        """
+        if not isinstance(cluster, GenevaCluster):
+            raise InvalidArgumentError(
+                f"cluster={cluster!r}; expected a GenevaCluster, as build() returns it."
+            )
+        named = attrs.evolve(cluster, name=name)
+        named.validate()
+        cluster_definitions.store_cluster(self._root(), name, named.as_dict())
+
+    def list_clusters(self) -> list[GenevaCluster]:
+        """Return the clusters that are defined in the database, in the order of their names.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A definition cannot be used here, for example because a later version of Geneva stored
+            it; the message names it.
+        """
+        stored = cluster_definitions.list_clusters(self._root())
+        return [GenevaCluster.from_dict(definition) for definition in stored]
+
+    def delete_cluster(self, name: str) -> None:
+        """Delete the definition of a cluster; one that is not there is fine.
+
+        The cluster itself is left as it is.
+        """
+        cluster_definitions.delete_cluster(self._root(), name)
+
+    def _cluster(self, name: str) -> GenevaCluster:
+        """Return a cluster by the name that it is defined under."""
+        definition = cluster_definitions.load_cluster(self._root(), name)
+        if definition is None:
+            names = ", ".join(cluster_definitions.cluster_names(self._root())) or "none"
+            raise InvalidArgumentError(
+                f"Cluster {name!r} is not defined in {self._uri}. Its clusters: {names}. "
+                "define_cluster() defines one."
+            )
+        return GenevaCluster.from_dict(definition)
+
+    def _root(self) -> TableLocation:
+        """Return where the database itself is."""
+        return TableLocation(self._uri, tuple(sorted(self._storage_options.items())))
+
+    @staticmethod
+    def local_ray_context(
+        *, num_cpus: int | None = None, dashboard: bool = False
+    ) -> LocalRayContext:
+        """Run the backfills of a ``with`` block on a Ray cluster of this machine.
+
+        The cluster is private to this process and ends with the block.
+
+        Parameters
+        ----------
+        num_cpus
+            Logical CPUs. Default: one per core, and room for driver, tracker and writers.
+        dashboard
+            Whether to start Ray's dashboard as well; it takes 4 s more.
+
+        Raises
+        ------
+        MissingExtraError
+            Ray is not installed; the message names the command.
+        """
+        require_ray()
+        from geneva.runners.ray.local_context import LocalRayContext
+
+        return LocalRayContext(num_cpus=num_cpus, dashboard=dashboard)
 
     def _location(
         self, name: str, storage_options: Mapping[str, str] | None = None

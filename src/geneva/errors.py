@@ -128,20 +128,16 @@ class WorkerStartError(FatalWorkerError):
     """A worker process could not be started."""
 
 
+class WorkerStorageError(FatalWorkerError, OSError):
+    """A worker on another node cannot read or write what the caller can."""
+
+
 class EnvironmentMismatchError(FatalWorkerError):
     """A worker's Python, Arrow, Lance or Geneva is not the caller's."""
 
 
-class ClusterError(GenevaError, RuntimeError):
-    """A Ray cluster cannot be reached, or the job's own components on it were lost for good."""
-
-
 class MissingExtraError(GenevaError, ImportError):
     """A package that only some users need is not installed; the message names the command."""
-
-
-class JobNotFoundError(GenevaError, ValueError):
-    """No job of that id is recorded with the database."""
 
 
 def with_details(error: GenevaError, **details: Any) -> GenevaError:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import partial
 
 from geneva.config import settings
 from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
-from geneva.pipeline.backfill import BackfillJob, BackfillRun, admit_here
+from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
 from geneva.progress.display import choose_display
-from geneva.runners.machine import this_machine
 from geneva.runners.pool import session_pool
-from geneva.runners.select import runner_factory
+from geneva.runners.select import chosen_runner, workplace
 
 
 def run_job(
     job: BackfillJob,
     *,
-    runner: str,
+    runner: str | None,
     progress: bool,
     stop: StopSignal | None = None,
     listen: Callable[[Progress], None] | None = None,
@@ -41,12 +39,12 @@ def run_job(
     listen
         Called with the newest progress as well.
     """
-    make_runner = runner_factory(runner)
+    kind = chosen_runner(runner)
     interval_s = settings().progress_interval_s
-    if runner == "process":
+    if kind == "process":
         # It starts while this thread looks and plans.
         session_pool().prestart()
-    display = choose_display(wanted=progress, bars=runner != "inline", interval_s=interval_s)
+    display = choose_display(wanted=progress, bars=kind != "inline", interval_s=interval_s)
 
     def show(now: Progress) -> None:
         display.show(now)
@@ -55,10 +53,18 @@ def run_job(
 
     # Planning can take a while, when a filter has to be counted.
     display.show(Progress(job.job_id, job.location.name, job.column.name))
-    admit = partial(admit_here, job, this_machine())
-    run = BackfillRun(job, admit, make_runner, settings(), show, stop or StopSignal())
     try:
-        return run.run()
+        with workplace(kind, job) as place:
+            run = BackfillRun(
+                job,
+                place.admit,
+                place.make_runner,
+                settings(),
+                show,
+                stop or StopSignal(),
+                place.versions,
+            )
+            return run.run()
     finally:
         display.close()
 
@@ -69,7 +75,7 @@ class JobFuture:
     The process stays alive until the job has ended. Made by :meth:`Table.backfill_async`.
     """
 
-    def __init__(self, job: BackfillJob, *, runner: str, progress: bool) -> None:
+    def __init__(self, job: BackfillJob, *, runner: str | None, progress: bool) -> None:
         self._job = job
         self._stop = StopSignal()
         self._progress = Progress(job.job_id, job.location.name, job.column.name)
@@ -140,7 +146,7 @@ class JobFuture:
             )
         )
 
-    def _run(self, runner: str, progress: bool) -> None:
+    def _run(self, runner: str | None, progress: bool) -> None:
         try:
             self._result = run_job(
                 self._job, runner=runner, progress=progress, stop=self._stop, listen=self._note

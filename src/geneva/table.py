@@ -190,7 +190,7 @@ class Table:
         timeout: timedelta | float | None = None,
         force: bool = False,
         progress: bool = True,
-        runner: str = "process",
+        runner: str | None = None,
         job_id: str | None = None,
     ) -> BackfillJobResult:
         """Compute the rows of a computed column that are missing or stale.
@@ -234,7 +234,9 @@ class Table:
         progress
             Bars on a terminal or in a notebook, lines elsewhere; False shows nothing.
         runner
-            ``"process"`` runs worker processes; ``"inline"`` runs in this thread, for debugging.
+            ``"process"`` runs worker processes; ``"inline"`` runs in this thread, for debugging;
+            ``"ray"`` runs on the Ray cluster that this process is connected to. Default: Ray if it
+            is connected to a cluster, else processes.
         job_id
             Id of the job. Default: a new one.
 
@@ -267,7 +269,7 @@ class Table:
         *,
         udf: UDF | None = None,
         progress: bool = False,
-        runner: str = "process",
+        runner: str | None = None,
         job_id: str | None = None,
         **kwargs: Any,
     ) -> JobFuture:

@@ -301,8 +301,13 @@ def test_another_process_can_go_on(make_table, runner, tmp_path):
     offset = 1000  # A closure travels with the function.
     table.add_columns({"out": geneva.udf(lambda id: id + offset, data_type=pa.int64())})
     program = (
-        "import sys, geneva; t = geneva.connect(sys.argv[1]).open_table('docs'); "
-        "print(t.backfill('out', runner=sys.argv[2], progress=False).columns['out'].rows_processed)"
+        "import contextlib, sys, geneva\n"
+        "db = geneva.connect(sys.argv[1])\n"
+        "ray = sys.argv[2] == 'ray'\n"
+        "with db.local_ray_context() if ray else contextlib.nullcontext():\n"
+        "    table = db.open_table('docs')\n"
+        "    done = table.backfill('out', runner=sys.argv[2], progress=False)\n"
+        "print(done.columns['out'].rows_processed)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "db"), runner],

@@ -1,9 +1,9 @@
-"""Workers that answer a run's commands in any order and at any time, and a judge who watches.
+"""Workers that answer a run's commands in any order and at any time.
 
 A worker is what ``geneva.pipeline.worker`` is, without rows: it computes in steps, makes parts
-durable in between, gives rows away when it is asked, and can be lost at any moment. Its
-events reach the run later, in the order in which they were sent. The judge knows the truth about
-each row.
+durable in between, gives rows away when it is asked, can be asked back and can be lost at any
+moment, and a lost one may turn out to live on. Its events reach the run later, in the order in
+which they were sent. A worker starts only once the cluster has room for it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
-from geneva.errors import FatalWorkerError, WorkerStartError
 from geneva.jobs import messages as m
 from geneva.jobs.limits import Limits
 from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
 from geneva.jobs.state import JobState
 from geneva.storage.model import ColumnFile, Part, RowRange
+from tests.property.judge import Judge
 
 _TIMES = m.StageTimes()
 # Far more than any run needs: every row, part, loss and tick is a step or a few.
@@ -27,15 +27,24 @@ _MOST_STEPS = 20_000
 
 @dataclass(frozen=True)
 class Troubles:
-    """What may go wrong in a run, and how often."""
+    """What may go wrong in a run, and how often.
+
+    Of the lost workers some are ``ghosts``: they live on, and what they say comes late. ``rooms``
+    are how many workers of a role the cluster has room for, each for so many steps, the last one
+    for ever; None is room for all.
+    """
 
     losses: int = 0
+    causes: tuple[m.LossCause, ...] = tuple(m.LossCause)
+    ghosts: int = 0
+    releases: int = 0
     failures: int = 0
     stuck_starts: int = 0
     stuck_workers: int = 0
     outdated: int = 0
     commit_failures: int = 0
     stop_after: int | None = None
+    rooms: tuple[tuple[int | None, int], ...] = ()
 
 
 class Injected(Exception):
@@ -65,110 +74,18 @@ class Running:
 
 @dataclass
 class SimWorker:
+    role: m.Role
+    placed: bool = False
     ready: bool = False
     alive: bool = True
+    ghost: bool = False
     stuck: bool = False
     stop_asked: bool = False
+    asked_back: bool = False
     loaded: bool = False
     inbox: deque = field(default_factory=deque)
     running: Running | None = None
     answers: deque = field(default_factory=deque)
-
-
-class Judge:
-    """Checks each command against the truth."""
-
-    def __init__(self, plan: Plan, pending: dict[int, set[int]], limits: Limits) -> None:
-        self.plan = plan
-        self.pending = pending
-        self.limits = limits
-        self.held: dict[str, set[int]] = {}
-        self.known: set[int] = set()
-        self.at_work: set[int] = set()
-        self.parts: dict[int, list[Part]] = {f.fragment_id: list(f.parts) for f in plan.fragments}
-        self.written: set[int] = set()
-        self.committed: Counter[int] = Counter()
-        self.outdated: dict[int, str] = {}
-        self.commits: list[int] = []
-        self.error: BaseException | None = None
-        self.losses = 0
-        self.finishes: list[m.Outcome] = []
-
-    def note(self, event: m.Event) -> None:
-        """Take in an event at the moment at which the run sees it."""
-        match event:
-            case m.WorkerReady():
-                self.known.add(event.worker)
-            case m.WorkerLost():
-                self.losses += 1
-                self.known.discard(event.worker)
-                self.at_work.discard(event.worker)
-            case m.PartWritten() if event.worker in self.known:
-                self.parts[event.part.fragment_id].append(event.part)
-            case m.TaskApplied() | m.TaskFailed() | m.FragmentWritten():
-                self.at_work.discard(event.worker)
-        if isinstance(event, m.TaskFailed) and event.worker not in self.known:
-            return
-        if isinstance(event, (m.TaskFailed, m.CommitFailed, m.StopRequested)):
-            self.error = self.error or event.error
-
-    def decide(self, error: BaseException | None) -> None:
-        """Take in that the run itself decided to end early: it may, when workers were lost."""
-        if self.error is not None or error is None:
-            return
-        late = isinstance(error, WorkerStartError) and "did not start" in str(error)
-        assert isinstance(error, FatalWorkerError)
-        assert late or self.losses >= self.limits.max_worker_losses
-        self.error = error
-
-    def work(self, command: m.Apply | m.WriteFragment, workers: dict[int, SimWorker]) -> None:
-        assert self.error is None, "nothing new is begun after an error"
-        assert command.worker not in self.at_work, "a worker has at most one piece of work"
-        self.at_work.add(command.worker)
-        fragment_id = command.fragment.fragment_id
-        assert fragment_id not in self.written
-        if isinstance(command, m.Apply):
-            mine = (fragment_id, command.task.rows.start, command.task.rows.stop)
-            for other in workers.values():
-                for theirs in _assigned(other):
-                    assert not _overlap(mine, theirs), f"{mine} and {theirs} are assigned at once"
-            return
-        for other in workers.values():
-            assert all(theirs[0] != fragment_id for theirs in _assigned(other))
-        assert set(command.parts) == set(self.parts[fragment_id])
-        computed = Counter(
-            row for part in command.parts if part.path in self.held for row in self.held[part.path]
-        )
-        assert computed == Counter(self.pending[fragment_id]), "each missing row exactly once"
-
-    def finish_file(self, fragment_id: int, rows: set[int] | None) -> None:
-        """Take in that a file was made; ``rows`` are those of a task that was the whole of it."""
-        assert fragment_id not in self.written, "a fragment is written once"
-        self.written.add(fragment_id)
-        assert rows is None or rows == self.pending[fragment_id]
-
-    def commit(self, command: m.Commit) -> None:
-        assert command.files
-        self.commits.append(len(command.files))
-        for file in command.files:
-            assert file.fragment_id in self.written
-            self.committed[file.fragment_id] += 1
-            assert self.committed[file.fragment_id] == 1, "a fragment is committed once"
-
-    def end(self, state: JobState) -> None:
-        """Look at the run as a whole."""
-        assert len(self.finishes) == 1
-        outcome = self.finishes[0]
-        assert outcome.outdated == self.outdated
-        enough = self.limits.commit_granularity or len(self.plan.fragments)
-        early = self.commits[:-1] if self.commits else []
-        assert all(count >= enough for count in early), "commits wait for their granularity"
-        assert outcome.error is self.error, "the first error is the caller's"
-        if self.error is None:
-            assert set(self.committed) == {f.fragment_id for f in self.plan.fragments}
-            assert state.rows_done == self.plan.total_rows_pending
-        else:
-            assert set(self.committed) == self.written, "what is finished is committed"
 
 
 def _assigned(worker: SimWorker) -> list[tuple[int, int, int]]:
@@ -207,8 +124,14 @@ class Simulation:
         self.random = random.Random(seed)  # noqa: S311 - a schedule, not a secret
         self.state = JobState(plan, limits)
         self.judge = Judge(plan, pending, limits)
-        self.left = Counter(asdict(troubles))
+        self.applier = m.Role.APPLIER if limits.separate_writers else m.Role.BOTH
+        self.left = Counter({k: v for k, v in vars(troubles).items() if isinstance(v, int)})
+        self.causes = troubles.causes
         self.stop_after = troubles.stop_after
+        self.rooms = deque(troubles.rooms)
+        self.room: int | None = None
+        self.room_changes_at = 0
+        self.waiting = 0
         self.row_s = row_s
         self.now_s = 100.0
         self.workers: dict[int, SimWorker] = {}
@@ -219,11 +142,11 @@ class Simulation:
 
     def run(self, ready: int, starting: int) -> m.Outcome:
         for _ in range(ready + starting):
-            self._start()
+            self._start(self.applier)
         for worker in range(ready):
-            self.workers[worker].ready = True
-            self.workers[worker].stuck = False
-            self.judge.known.add(worker)
+            self.workers[worker] = SimWorker(self.applier, placed=True, ready=True)
+            self.judge.ready(worker, self.applier)
+        self.judge.starting[self.applier] += starting
         self._execute(self.state.begin(tuple(range(ready)), starting, self.now_s))
         while not self.judge.finishes:
             self.steps += 1
@@ -240,6 +163,7 @@ class Simulation:
         if self.stop_after is not None and self.steps > self.stop_after:
             self.stop_after = None
             self.queue.appendleft(m.StopRequested(Injected("stop")))
+        self._give_places()
         acts = [act for i, worker in self.workers.items() for act in self._acts(i, worker)]
         if self.commits:
             acts.append(self._answer_commit)
@@ -253,12 +177,37 @@ class Simulation:
             self.now_s += sleep_s if acts or self.queue else 1.0
             self._deliver(m.Tick())
 
+    def _give_places(self) -> None:
+        """Let workers start as far as there is room, ask back those that are too many."""
+        while self.rooms and self.steps >= self.room_changes_at:
+            self.room, steps = self.rooms.popleft()
+            self.room_changes_at += steps
+        for role in {worker.role for worker in self.workers.values()}:
+            alive = [i for i, w in self.workers.items() if w.role is role and w.alive]
+            placed = [i for i in alive if self.workers[i].placed]
+            room = len(alive) if self.room is None else self.room
+            for number in placed[room:]:
+                if not self.workers[number].asked_back:
+                    self._ask_back(number)
+            for number in [i for i in alive if i not in placed][: max(0, room - len(placed))]:
+                self.workers[number].placed = True
+        waiting = sum(
+            worker.alive and not worker.placed
+            for worker in self.workers.values()
+            if worker.role is not m.Role.WRITER
+        )
+        if waiting != self.waiting:
+            self.waiting = waiting
+            self._send(m.WorkersWaiting(waiting, "1 CPU"))
+
     def _acts(self, number: int, worker: SimWorker) -> list[Callable[[], None]]:
         """Return what a worker could do next."""
-        if not worker.alive:
+        if not (worker.alive or worker.ghost) or not worker.placed:
             return []
-        if self.left["losses"] and self.random.random() < 0.05:
+        if worker.alive and self.left["losses"] and self.random.random() < 0.05:
             return [lambda: self._lose(number)]
+        if worker.alive and self._take("releases", 0.03):
+            self._ask_back(number)
         if not worker.ready:
             return [] if worker.stuck else [lambda: self._become_ready(number)]
         acts: list[Callable[[], None]] = []
@@ -273,14 +222,11 @@ class Simulation:
         return acts
 
     def _deliver(self, event: m.Event) -> None:
+        known = getattr(event, "worker", None) in self.judge.known
         self.judge.note(event)
-        if isinstance(event, m.FragmentWritten) and event.worker in self.judge.known:
+        if known and isinstance(event, m.FragmentWritten):
             self.judge.finish_file(event.file.fragment_id, None)
-        if (
-            isinstance(event, m.TaskApplied)
-            and event.file is not None
-            and event.worker in self.judge.known
-        ):
+        if known and isinstance(event, m.TaskApplied) and event.file is not None:
             self.judge.finish_file(event.file.fragment_id, self.files[event.file.fragment_id])
         commands = self.state.handle(event, self.now_s)
         self.judge.decide(self.state._error)
@@ -292,25 +238,29 @@ class Simulation:
             if hasattr(command, "worker"):
                 assert command.worker in self.judge.known, f"{command} names an unknown worker"
             match command:
-                case m.StartWorkers():
-                    assert self.judge.error is None
+                case m.StartWorkers() | m.StartWriters():
+                    role = self.applier if isinstance(command, m.StartWorkers) else m.Role.WRITER
+                    self.judge.start(role, command.count)
                     for _ in range(command.count):
-                        self._start()
+                        self._start(role)
                 case m.Apply() | m.WriteFragment():
-                    self.judge.work(command, self.workers)
+                    self._check_overlap(command)
+                    self.judge.work(command)
                     self.workers[command.worker].inbox.append(command)
                 case m.SplitTask():
                     assert self.judge.error is None
                     self._split(self.workers[command.worker], command)
                 case m.StopTask():
+                    self.judge.stop_task(command.worker)
                     worker = self.workers[command.worker]
                     worker.stop_asked = True
                     if worker.running is not None:
                         worker.running.stopping = True
-                case m.KillWorker():
-                    assert self.judge.error is not None
-                    self.workers[command.worker].alive = False
-                    self.judge.known.discard(command.worker)
+                case m.KillWorker() | m.ReleaseWorker():
+                    self.judge.let_go(command)
+                    worker = self.workers[command.worker]
+                    worker.alive = worker.ghost = False
+                    self.queue.extend(worker.answers)  # They are on their way.
                 case m.Commit():
                     assert not self.commits, "one commit at a time"
                     self.judge.commit(command)
@@ -318,11 +268,17 @@ class Simulation:
                 case m.Finish():
                     assert not self.commits
                     self.judge.finishes.append(command.outcome)
-        assert self.state.workers_starting >= 0
-        known = len(self.state.workers) + self.state.workers_starting
-        assert known <= self.judge.limits.max_workers
-        busy = {i for i, worker in self.state.workers.items() if worker.busy}
-        assert busy == self.judge.at_work & self.judge.known
+        self.judge.look(self.state)
+
+    def _check_overlap(self, command: m.Apply | m.WriteFragment) -> None:
+        """Check that nobody still has to compute what is to be computed, or written."""
+        start, stop = 0, command.fragment.physical_rows
+        if isinstance(command, m.Apply):
+            start, stop = command.task.rows.start, command.task.rows.stop
+        mine = (command.fragment.fragment_id, start, stop)
+        for other in self.workers.values():
+            for theirs in _assigned(other):
+                assert not _overlap(mine, theirs), f"{mine} and {theirs} are assigned at once"
 
     # -- what workers do -----------------------------------------------------------------------
 
@@ -335,18 +291,28 @@ class Simulation:
         self.left[trouble] -= 1
         return True
 
-    def _start(self) -> None:
-        self.workers[len(self.workers)] = SimWorker(stuck=self._take("stuck_starts", 0.3))
+    def _start(self, role: m.Role) -> None:
+        stuck = self._take("stuck_starts", 0.3)
+        self.workers[len(self.workers)] = SimWorker(role, stuck=stuck)
 
     def _become_ready(self, number: int) -> None:
-        self.workers[number].ready = True
+        worker = self.workers[number]
+        worker.ready = True
         self.now_s += 0.1
-        self._send(m.WorkerReady(number, startup_s=0.4))
+        self._send(m.WorkerReady(number, startup_s=0.4, role=worker.role))
+
+    def _ask_back(self, number: int) -> None:
+        self.workers[number].asked_back = True
+        self._send(m.ReleaseRequested(number, "another job needs its place"))
 
     def _lose(self, number: int) -> None:
         self.left["losses"] -= 1
-        self.workers[number].alive = False
-        self._send(m.WorkerLost(number, self.random.choice([-9, -11, 1, 0, None]), "last words"))
+        worker = self.workers[number]
+        worker.alive = False
+        worker.ghost = self._take("ghosts", 0.3)
+        exit_code = self.random.choice([-9, -11, 1, 0, None])
+        cause = self.random.choice(self.causes)
+        self._send(m.WorkerLost(number, exit_code, "last words", cause=cause, role=worker.role))
 
     def _begin(self, number: int, worker: SimWorker) -> None:
         command = worker.inbox.popleft()

@@ -8,22 +8,34 @@ from typing import Any
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
+from geneva.errors import WorkerStartError
 from geneva.jobs.limits import Limits
-from geneva.jobs.messages import Outcome
+from geneva.jobs.messages import LossCause, Outcome
 from geneva.jobs.planner import plan_backfill
 from tests.property.simulation import Simulation, Troubles
 from tests.property.tables import Case, cases
 
 few = st.integers(0, 2)
+causes = st.sets(st.sampled_from(LossCause), min_size=1).map(
+    lambda chosen: tuple(sorted(chosen, key=lambda cause: cause.value))
+)
+# Each lasts longer than a worker may take to start.
+rooms = st.lists(st.tuples(st.integers(0, 3), st.integers(20, 120)), max_size=3).flatmap(
+    lambda changes: st.integers(1, 3).map(lambda last: (*changes, (last, 0)))
+)
 troubles = st.builds(
     Troubles,
     losses=st.integers(0, 8),
+    causes=causes,
+    ghosts=few,
+    releases=st.integers(0, 4),
     failures=few,
     stuck_starts=few,
     stuck_workers=few,
     outdated=few,
     commit_failures=st.integers(0, 1),
     stop_after=st.none() | st.integers(0, 60),
+    rooms=st.just(()) | rooms,
 )
 
 
@@ -35,6 +47,7 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
         "most": most,
         "ready": ready,
         "starting": draw(st.integers(0, most - ready)),
+        "separate": draw(st.booleans()),
         "seed": draw(st.integers(0, 2**32)),
         "row_s": draw(st.sampled_from([0.0, 0.01, 3.0])),
     }
@@ -44,7 +57,13 @@ def run(case: Case, how: dict[str, Any], what: Troubles, **bounds: Any) -> Outco
     plan = plan_backfill(case.spec, case.snapshot)
     assume(plan.has_work)
     pending = {t.state.fragment_id: set(t.pending.nonzero()[0].tolist()) for t in case.truths}
-    limits = Limits(how["most"], case.spec.commit_granularity, worker_start_timeout_s=20, **bounds)
+    limits = Limits(
+        how["most"],
+        case.spec.commit_granularity,
+        worker_start_timeout_s=20,
+        separate_writers=how["separate"],
+        **bounds,
+    )
     simulation = Simulation(plan, pending, limits, what, how["seed"], row_s=how["row_s"])
     outcome = simulation.run(how["ready"], how["starting"])
     event(f"error: {type(outcome.error).__name__}")
@@ -58,13 +77,38 @@ def test_without_trouble_everything_is_committed(case, how, outdated):
     assert run(case, how, Troubles(outdated=outdated)).error is None
 
 
-@settings(max_examples=300)
-@given(cases(windows=False), runs(), st.integers(1, 12))
-def test_lost_workers_are_replaced(case, how, losses):
-    assert run(case, how, Troubles(losses=losses), max_worker_losses=99).error is None
+@settings(max_examples=250)
+@given(cases(windows=False), runs(), st.integers(1, 12), causes, few)
+def test_lost_workers_are_replaced(case, how, losses, causes, ghosts):
+    what = Troubles(losses=losses, causes=causes, ghosts=ghosts)
+    assert run(case, how, what, max_worker_losses=99, max_node_losses=99).error is None
 
 
-@settings(max_examples=600)
+@settings(max_examples=150)
+@given(cases(windows=False), runs(), st.integers(1, 9))
+def test_nodes_that_go_use_up_no_budget_of_crashes(case, how, losses):
+    what = Troubles(losses=losses, causes=(LossCause.NODE_LOST, LossCause.PREEMPTED))
+    assert run(case, how, what, max_worker_losses=1, max_node_losses=10).error is None
+
+
+@settings(max_examples=250)
+@given(cases(windows=False), runs(), st.integers(1, 12), st.integers(0, 4))
+def test_workers_that_are_asked_back_lose_no_work(case, how, releases, losses):
+    what = Troubles(releases=releases, losses=losses)
+    assert run(case, how, what, max_worker_losses=99).error is None
+
+
+@settings(max_examples=250)
+@given(cases(windows=False), runs(), rooms, st.integers(0, 4))
+def test_a_cluster_that_gives_fewer_workers_at_times_none_only_takes_longer(
+    case, how, rooms, losses
+):
+    how = {**how, "ready": 0}
+    what = Troubles(rooms=rooms, losses=losses)
+    assert run(case, how, what, max_worker_losses=99).error is None
+
+
+@settings(max_examples=400)
 @given(cases(windows=False), runs(), troubles)
 def test_a_run_ends_whatever_happens(case, how, what):
     if what.stuck_workers and what.stop_after is None:
@@ -76,4 +120,6 @@ def test_a_run_ends_whatever_happens(case, how, what):
 def test_workers_that_never_start_end_the_run(case, how):
     how = {**how, "ready": 0}
     outcome = run(case, how, replace(Troubles(), stuck_starts=100))
-    assert outcome.error is None or "did not start" in str(outcome.error)
+    if outcome.error is not None:
+        assert isinstance(outcome.error, WorkerStartError)
+        assert "did not start" in str(outcome.error)

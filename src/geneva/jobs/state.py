@@ -50,6 +50,8 @@ from geneva.jobs.work import Work
 from geneva.jobs.workers import WorkerState
 
 _FIRST_BATCH_ROWS = 32
+# Where workers are lost that were not ready.
+_STARTING = (-1, -1)
 
 
 class JobState:
@@ -97,7 +99,9 @@ class JobState:
         self._losses: dict[tuple[int, int, LossCause], int] = {}
         self._committing = False
         self._outdated: dict[int, str] = {}
-        self._killed: set[int] = set()
+        self._waiting = 0
+        self._asked_back_early: set[int] = set()
+        self._gone: set[int] = set()
         self._error: BaseException | None = None
         self._stop_deadline_s = 0.0
 
@@ -124,10 +128,10 @@ class JobState:
         if self.finished:
             return []
         self._now_s = now_s
-        if self.appliers:
+        if not self._lacks_workers or self._waits_for_resources:
             self._had_workers_s = now_s
-        if getattr(event, "worker", None) in self._killed:
-            return self._advance()  # It said this before; nobody waits for it any more.
+        if getattr(event, "worker", None) in self._gone:
+            return self._advance()  # It said this before, or comes back; nobody waits for it.
         react = getattr(self, _REACTIONS[type(event)])
         commands: list[Command] = react(event) or []
         return commands + self._advance()
@@ -135,17 +139,19 @@ class JobState:
     def _nothing(self, event: Tick | FunctionPrinted) -> None:
         """Nothing changes but the time."""
 
-    def _workers_waiting(self, event: WorkersWaiting) -> None:  # noqa: ARG002
+    def _workers_waiting(self, event: WorkersWaiting) -> None:
         # They are not late: whoever waits for resources has a deadline of its own.
         self._had_workers_s = self._now_s
+        self._waiting = event.count
 
     def _worker_ready(self, event: WorkerReady) -> None:
-        if event.role is Role.WRITER:
-            self.writers_starting -= 1
-        else:
-            self.workers_starting -= 1
+        self._count_start(event)
+        if event.role is not Role.WRITER:
             self._startup_s = event.startup_s
-        self.workers[event.worker] = WorkerState(event.role)
+        for cause in LossCause:  # Workers can start after all.
+            self._losses.pop((*_STARTING, cause), None)
+        leaving = event.worker in self._asked_back_early
+        self.workers[event.worker] = WorkerState(event.role, leaving=leaving)
 
     def _task_started(self, event: TaskStarted) -> None:
         self.workers[event.worker].loaded = True
@@ -200,13 +206,11 @@ class JobState:
         return self._stop(event.error)
 
     def _worker_lost(self, event: WorkerLost) -> list[Command]:
+        self._gone.add(event.worker)
         worker = self.workers.pop(event.worker, None)
         if worker is None:  # It was lost before it was ready.
-            if event.role is Role.WRITER:
-                self.writers_starting -= 1
-            else:
-                self.workers_starting -= 1
-            return self._stop(start_error(event)) if self._lost_too_often(-1, -1, event) else []
+            self._count_start(event)
+            return self._stop(start_error(event)) if self._lost_too_often(*_STARTING, event) else []
         self.rows_done -= worker.rows_at_risk
         if self._error is not None or not worker.busy:
             return []
@@ -223,7 +227,10 @@ class JobState:
 
     def _release_requested(self, event: ReleaseRequested) -> list[Command]:
         worker = self.workers.get(event.worker)
-        if worker is None or worker.leaving:
+        if worker is None:
+            self._asked_back_early.add(event.worker)
+            return []
+        if worker.leaving:
             return []
         worker.leaving = True
         return [StopTask(event.worker)] if worker.task is not None else []
@@ -264,9 +271,7 @@ class JobState:
         if busy and self._now_s < self._stop_deadline_s:
             return []
         commands: list[Command] = [KillWorker(worker) for worker in busy]
-        self._killed.update(busy)
-        for worker in busy:
-            del self.workers[worker]
+        self._let_go(busy)
         if not self._committing:
             commands.append(self._commit() if self.work.ready else self._finish())
         return commands
@@ -274,8 +279,7 @@ class JobState:
     def _release(self) -> list[Command]:
         """Let those go that are asked back and have nothing to do any more."""
         gone = [w for w, state in self.workers.items() if state.leaving and not state.busy]
-        for worker in gone:
-            del self.workers[worker]
+        self._let_go(gone)
         return [ReleaseWorker(worker) for worker in gone]
 
     def _assign(self) -> list[Command]:
@@ -392,10 +396,35 @@ class JobState:
     def _free(self, worker: int, fragment_id: int | None = None) -> None:
         self.workers[worker] = self.workers[worker].freed(fragment_id)
 
+    def _let_go(self, workers: list[int]) -> None:
+        self._gone.update(workers)
+        for worker in workers:
+            del self.workers[worker]
+
+    def _count_start(self, event: WorkerReady | WorkerLost) -> None:
+        """Take in that a worker that was starting is ready, or will never be."""
+        if event.role is Role.WRITER:
+            self.writers_starting -= 1
+        else:
+            self.workers_starting -= 1
+
+    @property
+    def _lacks_workers(self) -> bool:
+        """Whether there is work and nobody for it; a run that has some goes on with those."""
+        if self.work.pending:
+            return not self.appliers
+        return bool(self.work.to_write) and all(
+            state.role is Role.APPLIER for state in self.workers.values()
+        )
+
+    @property
+    def _waits_for_resources(self) -> bool:
+        """Whether everybody who is to come still waits for a place to start at."""
+        return not self.appliers and 0 < self.workers_starting <= self._waiting
+
     def _start_is_late(self) -> bool:
-        """Whether nobody computes and nobody comes; a run that has some goes on with those."""
         waited_s = self._now_s - self._had_workers_s
-        return not self.appliers and waited_s > self._limits.worker_start_timeout_s
+        return self._lacks_workers and waited_s > self._limits.worker_start_timeout_s
 
     def _lost_too_often(self, fragment_id: int, start: int, event: WorkerLost) -> bool:
         what = (fragment_id, start, event.cause)

@@ -14,6 +14,7 @@ from geneva.errors import (
     FatalWorkerError,
     GenevaError,
     UDFError,
+    WorkerStorageError,
     WrongReturnTypeError,
     with_details,
 )
@@ -105,10 +106,9 @@ def placed_error(error: BaseException, place: str) -> BaseException:
     fix = "Its node may lack what the caller has: credentials, a mounted folder, a network route."
     if isinstance(error, ImportError):
         fix = "Install the module on that node, or let the function import it only when it runs."
-    placed = FatalWorkerError(
-        f"{place} failed: {_in_words(error)}. {fix} What was computed before is kept."
-    )
-    placed.__cause__ = error
+    kind = WorkerStorageError if isinstance(error, OSError) else FatalWorkerError
+    placed = kind(f"{place} failed: {_in_words(error)}. {fix} What was computed before is kept.")
+    placed.__cause__ = error.__cause__ or error
     return placed
 
 

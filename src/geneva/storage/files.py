@@ -1,4 +1,4 @@
-"""Small files of Geneva's own beside a table's data, on a local disk or in an object store.
+"""Small files of Geneva's own in a table's or database's folder, local or in an object store.
 
 Every write is atomic: a file is there whole or not at all. Local files are also forced to the
 disk, because they are what a job restarts from.
@@ -10,24 +10,31 @@ import os
 import tempfile
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from lance.file import LanceFileSession
 
 from geneva.storage.model import TableLocation
 
+if TYPE_CHECKING:
+    from lance.file import LanceFileSession
+
 FUNCTIONS_FOLDER = "_udfs"
 PARTS_FOLDER = "_geneva/parts"
+CLUSTERS_FOLDER = "_geneva/clusters"
 
 
 class TableFiles:
-    """Files under a table's root, named by their path relative to it."""
+    """Files under a root, a table's or a database's, named by their path relative to it."""
 
     def __init__(self, location: TableLocation) -> None:
         self._location = location
         self._root = Path(location.uri)
 
     def _remote(self) -> LanceFileSession:
+        # Loaded when it is used: local files need no Lance.
+        from lance.file import LanceFileSession
+
         return LanceFileSession(self._location.uri, storage_options=self._location.options)
 
     def write(self, path: str, data: bytes | pa.Buffer) -> None:
@@ -63,6 +70,9 @@ class TableFiles:
             try:
                 self._remote().download_file(path, local)
             except OSError as error:
+                # A store that cannot be reached does not say that the file is missing.
+                if "not found" not in str(error).lower():
+                    raise
                 raise FileNotFoundError(f"{self._location.uri}/{path}: {error}") from None
             return pa.py_buffer(local.read_bytes())
 

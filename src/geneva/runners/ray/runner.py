@@ -1,0 +1,365 @@
+"""Runs the appliers and writers of one job as actors of a Ray cluster, unit by unit."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+import ray
+from geneva.config import settings
+from geneva.errors import ResourcesUnavailableError
+from geneva.jobs.messages import (
+    Apply,
+    Event,
+    FragmentWritten,
+    FunctionPrinted,
+    JobContext,
+    LossCause,
+    ReleaseRequested,
+    Role,
+    SplitTask,
+    StopRequested,
+    StopTask,
+    TaskApplied,
+    TaskFailed,
+    WorkerLost,
+    WorkerReady,
+    WorkersWaiting,
+    WriteFragment,
+)
+from geneva.pipeline.driver import RunnerTraits
+from geneva.pipeline.envelope import Envelope, opened
+from geneva.resources.footprint import APPLIER_BUNDLE, WRITER_BUNDLE, Footprint
+from geneva.runners.ray.deaths import cause_of, examine
+from geneva.runners.ray.names import NAMESPACE, component_name
+from geneva.runners.ray.units import Unit, Units
+from geneva.runners.ray.worker_actor import LISTENING_THREADS, Hello, WorkerActor
+
+_FETCH_S = 5.0
+_STEP_S = 0.5
+_FIRST_STEPS_S = 0.02
+# Ray calls an actor unavailable while it finds out whether its node is gone.
+_UNAVAILABLE_S = 25.0
+
+
+@dataclass(slots=True)
+class _Remote:
+    worker: int
+    role: Role
+    unit: Unit
+    actor: Any
+    waiting_for: Any
+    started_s: float
+    hello: Hello | None = None
+    busy: int = 0
+    unavailable_s: float | None = None
+
+    @property
+    def component(self) -> str:
+        where = "" if self.hello is None else f" on node {self.hello.address}"
+        return f"{self.role.value}-{self.unit.number}{where}"
+
+
+class RayRunner:
+    """The actors of one job.
+
+    Parameters
+    ----------
+    job_id
+        The job.
+    footprint
+        What its components ask for, and the most units.
+    printed
+        Takes what functions print.
+    """
+
+    traits = RunnerTraits(separate_writers=True, startup_s=0.8, tick_s=0.25)
+
+    def __init__(
+        self, job_id: str, footprint: Footprint, printed: Callable[[str, FunctionPrinted], None]
+    ) -> None:
+        self.max_workers = footprint.concurrency
+        self._job_id = job_id
+        self._footprint = footprint
+        self._printed = printed
+        self._units = Units(job_id, footprint)
+        self._remotes: dict[int, _Remote] = {}
+        self._context: JobContext | None = None
+        self._wanted = 0
+        self._writers_wanted = 0
+        self._next_worker = 0
+        self._next_step_s = 0.0
+        self._waiting = (0, "")
+        self._events: list[Event] = []
+        self._had_place_s = time.monotonic()
+
+    # -- what the driver calls -----------------------------------------------------------------
+
+    def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
+        """Take a job on with the actors that are there; one is started at once if none is."""
+        self._context = context
+        for remote in self._remotes.values():
+            remote.actor.order.remote(context)
+        appliers = [r for r in self._remotes.values() if r.role is Role.APPLIER]
+        ready = tuple(r.worker for r in appliers if r.hello is not None)
+        return ready, len(appliers) - len(ready)
+
+    def start_workers(self, count: int) -> None:
+        """Ask for more appliers; each starts as soon as its unit is reserved."""
+        self._wanted += count
+        self._next_step_s = 0.0
+
+    def start_writers(self, count: int) -> None:
+        """Start writers in units that have none."""
+        self._writers_wanted += count
+        self._next_step_s = 0.0
+
+    def send(self, command: Apply | SplitTask | WriteFragment | StopTask) -> None:
+        """Give a command to an actor; if it is gone, ``poll`` will say so."""
+        remote = self._remotes.get(command.worker)
+        if remote is None:
+            return
+        if isinstance(command, (Apply, WriteFragment)):
+            remote.busy += 1
+        remote.actor.order.remote(command)
+
+    def release(self, worker: int) -> None:
+        """Let an idle actor go, and with the last one its unit."""
+        self.kill(worker)
+
+    def kill(self, worker: int) -> None:
+        """End an actor at once."""
+        remote = self._remotes.pop(worker, None)
+        if remote is not None:
+            ray.kill(remote.actor)
+            self._left(remote)
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        """Return what happened, waiting at most so long."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._step()
+            now_s = time.monotonic()
+            if self._events or now_s >= deadline:
+                events, self._events = self._events, []
+                return events
+            self._listen(max(0.0, min(deadline, self._next_step_s) - now_s))
+
+    def end(self) -> None:
+        """End a round: those still at work are ended, the others wait for the next one."""
+        for remote in list(self._remotes.values()):
+            if remote.busy or remote.hello is None:
+                self.kill(remote.worker)
+            else:
+                remote.actor.order.remote(None)
+        self._wanted = sum(r.role is Role.APPLIER for r in self._remotes.values())
+        self._writers_wanted = 0
+        for remote in [r for r in self._remotes.values() if r.role is Role.WRITER]:
+            self.kill(remote.worker)
+
+    def close(self) -> None:
+        """End all actors and give everything back."""
+        for worker in list(self._remotes):
+            self.kill(worker)
+        self._units.close()
+
+    # -- growing and shrinking -----------------------------------------------------------------
+
+    def _step(self) -> None:
+        now_s = time.monotonic()
+        if now_s < self._next_step_s:
+            return
+        steps = self._units.step(self._wanted)
+        if steps.shed is not None:
+            self._ask_back(self._units.units[steps.shed], "another job needs its place")
+        self._leave_nodes()
+        for unit in list(self._units.units.values()):
+            if unit.held and not unit.leaving:
+                self._fill(unit)
+        appliers = [r for r in self._remotes.values() if r.role is Role.APPLIER]
+        lacking = self._wanted - len(appliers)
+        waiting = (lacking, self._units.lacking() if lacking > 0 else "")
+        if waiting != self._waiting:
+            self._waiting = waiting
+            self._events.append(WorkersWaiting(*waiting))
+        if appliers or self._wanted == 0:
+            self._had_place_s = now_s
+        elif now_s - self._had_place_s > settings().reserve_timeout_s:
+            self._events.append(StopRequested(self._no_place(now_s - self._had_place_s)))
+            self._wanted = 0
+        self._next_step_s = now_s + (_STEP_S if appliers else _FIRST_STEPS_S)
+
+    def _no_place(self, waited_s: float) -> ResourcesUnavailableError:
+        return ResourcesUnavailableError(
+            f"The job found no place for one worker within {waited_s:.0f} s: {self._units.lacking()}. "
+            "Others hold it. Run it again when they are done, ask for less, or wait longer "
+            "with GENEVA_RESERVE_TIMEOUT_S. What was computed before is kept."
+        )
+
+    def _fill(self, unit: Unit) -> None:
+        appliers = sum(r.role is Role.APPLIER for r in self._remotes.values())
+        if unit.applier is None and appliers < self._wanted:
+            unit.applier = self._start(unit, Role.APPLIER)
+        if unit.writer is None and self._writers_wanted > 0:
+            self._writers_wanted -= 1
+            unit.writer = self._start(unit, Role.WRITER)
+
+    def _start(self, unit: Unit, role: Role) -> int:
+        worker = self._next_worker
+        self._next_worker += 1
+        asked = dict(self._footprint.applier_bundle().resources)
+        if role is Role.WRITER:
+            parts = self._footprint.components
+            asked = {"CPU": parts.writer_cpus, "memory": parts.writer_memory_bytes}
+        options: dict[str, Any] = {
+            "num_cpus": asked.pop("CPU", 0),
+            "num_gpus": asked.pop("GPU", 0),
+            "memory": asked.pop("memory", None),
+            "resources": asked,
+        }
+        if role is Role.WRITER or not self._footprint.applier_apart:
+            options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(
+                unit.group,
+                placement_group_bundle_index=(
+                    WRITER_BUNDLE if role is Role.WRITER else APPLIER_BUNDLE
+                ),
+            )
+        elif self._footprint.applier_bundle().labels:
+            options["label_selector"] = dict(self._footprint.applier_bundle().labels)
+        actor = (
+            ray.remote(concurrency_groups=LISTENING_THREADS)(WorkerActor)
+            .options(
+                name=component_name(self._job_id, role.value, unit.number, life=worker),
+                namespace=NAMESPACE,
+                max_restarts=0,
+                max_task_retries=0,
+                **options,
+            )
+            .remote(worker, f"{role.value}-{unit.number}")
+        )
+        self._remotes[worker] = _Remote(
+            worker, role, unit, actor, actor.hello.remote(), time.monotonic()
+        )
+        return worker
+
+    def _ask_back(self, unit: Unit, why: str) -> None:
+        unit.leaving = True
+        for worker in (unit.applier, unit.writer):
+            remote = self._remotes.get(worker) if worker is not None else None
+            if remote is None:
+                continue
+            if remote.hello is None:  # Nobody knows it yet.
+                self.kill(remote.worker)
+                self._events.append(self._lost(remote, LossCause.PREEMPTED))
+            else:
+                self._events.append(ReleaseRequested(remote.worker, why))
+        self._remove_if_empty(unit)
+
+    def _leave_nodes(self) -> None:
+        """Give back what stands on nodes that are being taken away, while there is time."""
+        for remote in list(self._remotes.values()):
+            leaving = remote.hello is not None and remote.hello.node_id in self._units.nodes.leaving
+            if leaving and not remote.unit.leaving:
+                self._ask_back(remote.unit, "its node is being taken away")
+
+    def _left(self, remote: _Remote) -> None:
+        """Note that an actor is gone."""
+        if remote.role is Role.APPLIER:
+            remote.unit.applier = None
+            self._wanted -= 1
+        else:
+            remote.unit.writer = None
+        self._remove_if_empty(remote.unit)
+
+    def _remove_if_empty(self, unit: Unit) -> None:
+        if unit.leaving and unit.applier is None and unit.writer is None:
+            self._units.remove(unit)
+
+    # -- listening -----------------------------------------------------------------------------
+
+    def _listen(self, timeout_s: float) -> None:
+        by_reference = {r.waiting_for: r for r in self._remotes.values() if r.waiting_for}
+        if not by_reference:
+            time.sleep(min(timeout_s, _FIRST_STEPS_S))
+            return
+        references = list(by_reference)
+        ready, _ = ray.wait(references, num_returns=1, timeout=timeout_s)
+        if ready:
+            ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
+        for reference in ready:
+            self._hear(by_reference[reference], reference)
+
+    def _hear(self, remote: _Remote, reference: Any) -> None:
+        try:
+            said = ray.get(reference)
+        except ray.exceptions.ActorUnavailableError as error:
+            self._unavailable(remote, error)
+            return
+        except ray.exceptions.RayError as error:
+            self._gone(remote, error)
+            return
+        remote.unavailable_s = None
+        remote.waiting_for = remote.actor.events.remote(_FETCH_S)
+        if isinstance(said, Hello):
+            remote.hello = said
+            remote.actor.order.remote(self._context)
+            startup_s = time.monotonic() - remote.started_s
+            self._events.append(WorkerReady(remote.worker, startup_s, remote.role))
+            return
+        for envelope in said:
+            self._take(remote, envelope)
+
+    def _take(self, remote: _Remote, envelope: Envelope) -> None:
+        event = opened(envelope)
+        if isinstance(event, FunctionPrinted):
+            self._printed(remote.component, event)
+            return
+        if self._context is None or envelope.job_id != self._context.job_id:
+            return  # A late answer from the round before.
+        if isinstance(event, (TaskApplied, TaskFailed, FragmentWritten)):
+            remote.busy -= 1
+        self._events.append(event)
+
+    def _unavailable(self, remote: _Remote, error: BaseException) -> None:
+        now_s = time.monotonic()
+        remote.unavailable_s = remote.unavailable_s or now_s
+        alive = self._units.nodes.alive
+        gone = remote.hello is not None and remote.hello.node_id not in alive
+        if gone or now_s - remote.unavailable_s > _UNAVAILABLE_S:
+            self._gone(remote, error)
+        else:
+            remote.waiting_for = remote.actor.events.remote(_FETCH_S)
+
+    def _gone(self, remote: _Remote, error: BaseException) -> None:
+        self._remotes.pop(remote.worker, None)
+        with contextlib.suppress(ValueError):
+            ray.kill(remote.actor)
+        self._left(remote)
+        node_id = None if remote.hello is None else remote.hello.node_id
+        cause = cause_of(error, node_id, self._units.nodes.alive)
+        self._events.append(self._lost(remote, cause, error))
+        if cause in (LossCause.NODE_LOST, LossCause.PREEMPTED):
+            self._ask_back(remote.unit, "its other half was lost")
+
+    def _lost(
+        self, remote: _Remote, cause: LossCause, error: BaseException | None = None
+    ) -> WorkerLost:
+        batch, exit_code, words = None, None, ""
+        if remote.hello is not None and cause in (LossCause.CRASH, LossCause.OUT_OF_MEMORY):
+            batch, exit_code, words = examine(remote.hello)
+        elif error is not None:
+            words = str(error)
+        return WorkerLost(
+            remote.worker,
+            exit_code,
+            words,
+            cause=cause,
+            role=remote.role,
+            component=remote.component,
+            batch=batch,
+        )

@@ -1,0 +1,143 @@
+"""The units of one job: placement groups that are reserved, grown into and given up."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from ray.util.placement_group import placement_group, placement_group_table, remove_placement_group
+
+from geneva.resources.cluster import Bundle, Gang
+from geneva.resources.footprint import Footprint
+from geneva.resources.packing import shortage
+from geneva.resources.sharing import Claim, Situation, Steps, next_steps
+from geneva.runners.ray.names import group_name, parsed_group_name
+from geneva.runners.ray.private import ClusterNodes, read_nodes
+
+_HELD = "CREATED"
+_GONE = "REMOVED"
+
+
+@dataclass(slots=True)
+class Unit:
+    """One reserved or awaited place for an applier and a writer.
+
+    Attributes
+    ----------
+    number : int
+        Its number in the job.
+    core : bool
+        Whether it is the one that a job never gives up.
+    group : PlacementGroup
+        What is reserved.
+    held : bool
+        Whether it is reserved.
+    leaving : bool
+        Whether it is given up as soon as its workers are idle.
+    applier, writer : int or None
+        The workers in it.
+    """
+
+    number: int
+    core: bool
+    group: Any
+    held: bool = False
+    leaving: bool = False
+    applier: int | None = None
+    writer: int | None = None
+
+
+@dataclass(slots=True)
+class Units:
+    """All units of a job.
+
+    Parameters
+    ----------
+    job_id
+        The job.
+    footprint
+        What its components ask for.
+    """
+
+    job_id: str
+    footprint: Footprint
+    units: dict[int, Unit] = field(default_factory=dict)
+    nodes: ClusterNodes = field(default_factory=lambda: ClusterNodes((), {}))
+    _life: str = field(default_factory=lambda: uuid.uuid4().hex[:6])
+    _next: int = 0
+    _shed_s: float = -1e9
+
+    def step(self, wanted: int) -> Steps:
+        """Look at the cluster; reserve, withdraw, and say which unit to give up."""
+        table = placement_group_table()
+        self.nodes = read_nodes()
+        claims = self._read(table)
+        steps = next_steps(
+            Situation(
+                job=self.job_id[:8],
+                unit=self.footprint.unit(),
+                wanted=wanted,
+                nodes=self.nodes.usable,
+                claims=claims,
+                since_shed_s=time.monotonic() - self._shed_s,
+            )
+        )
+        for number in steps.withdraw:
+            if number in self.units:
+                self.remove(self.units[number])
+        for _ in range(steps.reserve):
+            self.reserve(core=not any(unit.core for unit in self.units.values()))
+        if steps.shed is not None:
+            self._shed_s = time.monotonic()
+        return steps
+
+    def reserve(self, *, core: bool) -> None:
+        """Ask for one unit; Ray grants it when it fits, whole or not at all."""
+        gang = self.footprint.unit(core=core)
+        number = self._next
+        self._next += 1
+        group = placement_group(
+            [dict(bundle.resources) for bundle in gang],
+            strategy="PACK",
+            name=group_name(self.job_id, number, core=core, life=self._life),
+            bundle_label_selector=[dict(bundle.labels) for bundle in gang],
+        )
+        self.units[number] = Unit(number, core, group)
+
+    def remove(self, unit: Unit) -> None:
+        """Give a unit's resources back."""
+        self.units.pop(unit.number, None)
+        with contextlib.suppress(ValueError, RuntimeError):
+            remove_placement_group(unit.group)
+
+    def close(self) -> None:
+        """Give everything back."""
+        for unit in list(self.units.values()):
+            self.remove(unit)
+
+    def lacking(self) -> str:
+        """Say what a further unit waits for."""
+        return f"a further applier {shortage(self.footprint.unit(), self.nodes.usable)}"
+
+    def _read(self, table: dict[str, dict[str, Any]]) -> tuple[Claim, ...]:
+        """Take in what Ray says of all groups, and note which of ours are reserved."""
+        claims = []
+        for row in table.values():
+            parsed = parsed_group_name(row["name"])
+            if parsed is None or row["state"] == _GONE:
+                continue
+            job, number, core = parsed
+            held = row["state"] == _HELD
+            if job == self.job_id[:8] and number in self.units:
+                self.units[number].held = held
+            where = row["bundles_to_node_id"]
+            nodes = tuple(where[i] for i in sorted(where)) if held else ()
+            claims.append(Claim(job, number, _gang(row["bundles"]), nodes, core))
+        return tuple(claims)
+
+
+def _gang(bundles: dict[int, dict[str, float]]) -> Gang:
+    return tuple(Bundle(bundles[i]) for i in sorted(bundles))

@@ -1,0 +1,119 @@
+"""The actor that hosts an applier or a writer: one thread computes, Ray's own threads listen."""
+
+from __future__ import annotations
+
+import os
+import queue
+import tempfile
+import threading
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from geneva.jobs.messages import JobContext, SplitTask, StopTask
+from geneva.pipeline.envelope import Envelope
+from geneva.pipeline.flight_recorder import FlightRecorder
+from geneva.pipeline.prints import captured_prints
+from geneva.pipeline.worker import Worker
+from geneva.runners.ray.outbox import Outbox
+from geneva.runners.ray.private import error_log_path
+
+# Orders and fetches get through while the function computes. One thread for each: orders that two
+# threads take come in any order.
+LISTENING_THREADS = {"orders": 1, "events": 1}
+
+_BROKEN = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Where an actor lives, so that its death can be explained.
+
+    Attributes
+    ----------
+    node_id, address : str
+        Its node.
+    pid : int
+        Its process.
+    notes, error_log : str
+        Files on that node: what it computes, and its error output.
+    """
+
+    node_id: str
+    address: str
+    pid: int
+    notes: str
+    error_log: str
+
+
+class WorkerActor:
+    """Hosts one worker.
+
+    Parameters
+    ----------
+    worker
+        Id of the worker.
+    component
+        "applier-3"; the node is added.
+    """
+
+    def __init__(self, worker: int, component: str) -> None:
+        self._worker = worker
+        self._component = component
+        self._outbox = Outbox()
+        self._work: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._host: Worker | None = None
+        self._job_id: str | None = None
+
+    @ray.method(concurrency_group="orders")
+    def hello(self) -> Hello:
+        """Get ready to compute, and say where this is."""
+        # Not done while the actor is made: Ray reports a failure there as something else.
+        address = ray.util.get_node_ip_address()
+        handle, notes = tempfile.mkstemp(prefix="geneva-notes-")
+        os.close(handle)
+        recorder = FlightRecorder(Path(notes))
+        place = f"{self._component} on node {address}"
+        self._host = Worker(self._worker, self._emit, recorder, place)
+        threading.Thread(target=self._compute, args=(recorder,), daemon=True).start()
+        node_id = ray.get_runtime_context().get_node_id()
+        return Hello(node_id, address, os.getpid(), notes, error_log_path())
+
+    @ray.method(concurrency_group="orders")
+    def order(self, command: object) -> None:
+        """Take an order; a job is one, None ends it."""
+        if isinstance(command, (SplitTask, StopTask)):
+            if self._host is not None:
+                self._host.interrupt(command)
+            return
+        self._work.put(command)
+
+    @ray.method(concurrency_group="events")
+    def events(self, timeout_s: float) -> list[Envelope]:
+        """Return what happened, waiting at most so long."""
+        return self._outbox.take(timeout_s)
+
+    def _emit(self, event: Any) -> None:
+        self._outbox.put(self._job_id, event)
+
+    def _compute(self, recorder: FlightRecorder) -> None:
+        assert self._host is not None  # noqa: S101 - hello() made it
+        try:
+            with captured_prints(self._worker, recorder, self._emit):
+                while True:
+                    self._obey(self._host, self._work.get())
+        except BaseException:  # noqa: BLE001 - a worker that computes no more must not seem alive
+            traceback.print_exc()
+            os._exit(_BROKEN)
+
+    def _obey(self, host: Worker, command: Any) -> None:
+        if isinstance(command, JobContext):
+            self._job_id = command.job_id
+            host.begin_job(command)
+        elif command is None:
+            host.end_job()
+        else:
+            host.execute(command)

@@ -1,0 +1,198 @@
+"""Jobs on real Ray clusters, each in a process of its own that starts and stops them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytest.importorskip("ray")
+
+HEAD = """
+    import ctypes, os, sys, threading, time
+    import geneva
+    import pyarrow as pa
+    from geneva import errors
+
+    db = geneva.connect(sys.argv[1])
+    table = db.create_table("docs", pa.table({"id": list(range(100))}))
+    for start in (100, 200, 300):
+        table.add(pa.table({"id": list(range(start, start + 100))}))
+
+    def right(column, function):
+        found = table.to_arrow()
+        ids = found["id"].to_pylist()
+        assert found[column].to_pylist() == [function(i) for i in ids], "wrong values"
+"""
+CLUSTER = """
+    import ray
+    from ray.cluster_utils import Cluster
+
+    lean = dict(include_log_monitor=False, object_store_memory=80_000_000)
+    quiet = {"enable_worker_prestart": False, "prestart_worker_first_driver": False}
+    cluster = Cluster(initialize_head=True, head_node_args=dict(
+        num_cpus=1, memory=3 * 10**9, include_dashboard=False, _system_config=quiet, **lean))
+    nodes = [cluster.add_node(num_cpus=2, memory=4 * 10**9, labels={"pool": pool}, **lean)
+             for pool in ("a", "b")]
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+"""
+
+
+def run(folder: Path, *texts: str) -> str:
+    path = folder / "program.py"
+    path.write_text("\n".join(textwrap.dedent(text) for text in texts))
+    done = subprocess.run(
+        [sys.executable, str(path), str(folder / "db")], capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not [
+        p for p in psutil.Process().children(recursive=True) if "ray" in " ".join(p.cmdline())
+    ]
+    return done.stdout
+
+
+def test_blocks_share_a_cluster_and_leave_no_process_behind(tmp_path):
+    out = run(
+        tmp_path,
+        HEAD,
+        """
+        @geneva.udf
+        def double(id: int) -> int:
+            if id == 7:
+                print("seven")
+            return 2 * id
+
+        table.add_columns({"out": double})
+        try:
+            with db.local_ray_context():
+                with db.local_ray_context():
+                    table.backfill("out", progress=False)
+                table.backfill("out", force=True, concurrency=2, progress=False)
+                raise KeyError("mine")
+        except KeyError:
+            pass
+        right("out", lambda i: 2 * i)
+        import ray
+        assert not ray.is_initialized()
+        """,
+    )
+    seen = [line for line in out.splitlines() if line.endswith("seven")]
+    assert len(seen) == 2
+    assert all("applier-0 on node" in line and "rows 0-" in line for line in seen)
+
+
+def test_a_crash_is_replaced_and_then_named_with_its_batch(tmp_path):
+    run(
+        tmp_path,
+        HEAD,
+        """
+        @geneva.udf(batch_size=5)
+        def crashes(id: int) -> int:
+            if id == 160:
+                ctypes.string_at(0)
+            return id
+
+        table.add_columns({"out": crashes})
+        with db.local_ray_context():
+            try:
+                table.backfill("out", progress=False)
+            except errors.FatalWorkerCrashError as error:
+                for words in ("rows 60 to 64 of fragment 1", "signal 11", "3 times", "applier-"):
+                    assert words in str(error), error
+            else:
+                raise AssertionError("it did not fail")
+            fine = geneva.udf(lambda id: id, data_type=pa.int64())
+            table.alter_columns({"path": "out", "udf": fine})
+            table.backfill("out", progress=False)
+        right("out", lambda i: i)
+        """,
+    )
+
+
+def test_a_job_goes_on_when_a_node_is_lost(tmp_path):
+    run(
+        tmp_path,
+        HEAD,
+        CLUSTER,
+        """
+        @geneva.udf(batch_size=5)
+        def slow(id: int) -> int:
+            time.sleep(0.05)
+            return id + 1
+
+        table.add_columns({"out": slow})
+        threading.Timer(6, cluster.remove_node, (nodes[1], False)).start()
+        started = time.monotonic()
+        result = table.backfill("out", progress=False, concurrency=4)
+        assert time.monotonic() - started > 6, "the node was lost too late"
+        assert result.metrics["worker_losses"] > 0
+        right("out", lambda i: i + 1)
+        ray.shutdown()
+        cluster.shutdown()
+        """,
+    )
+
+
+def test_what_fits_no_node_is_refused_with_the_numbers(tmp_path):
+    run(
+        tmp_path,
+        HEAD,
+        CLUSTER,
+        """
+        @geneva.udf(label_selector={"pool": "b"})
+        def here(id: int) -> str:
+            import ray
+            return ray.get_runtime_context().get_node_id()
+
+        table.add_columns({"out": here, "big": geneva.udf(lambda id: id, data_type=pa.int64())})
+        for asked, words in (
+            ({"num_cpus": 4}, "needs 4 CPUs on one node; the largest has 2"),
+            ({"num_gpus": 1}, "no node has any GPU"),
+        ):
+            started = time.monotonic()
+            try:
+                table.backfill("big", progress=False, **asked)
+            except errors.ResourcesUnavailableError as error:
+                assert words in str(error), error
+                assert time.monotonic() - started < 3
+            else:
+                raise AssertionError("it was not refused")
+        table.backfill("out", progress=False)
+        right("out", lambda i: nodes[1].node_id)
+        ray.shutdown()
+        cluster.shutdown()
+        """,
+    )
+
+
+def test_waiting_for_what_others_hold_is_shown_and_ends(tmp_path):
+    run(
+        tmp_path,
+        HEAD,
+        """
+        import os
+        os.environ["GENEVA_RESERVE_TIMEOUT_S"] = "3"
+        table.add_columns({"out": geneva.udf(lambda id: id, data_type=pa.int64())})
+        with db.local_ray_context():
+            import ray
+            from ray.util.placement_group import placement_group, remove_placement_group
+            cpus = int(ray.cluster_resources()["CPU"])
+            held = placement_group([{"CPU": cpus}])
+            ray.get(held.ready(), timeout=30)
+            started = time.monotonic()
+            try:
+                table.backfill("out", progress=False)
+            except errors.ResourcesUnavailableError as error:
+                assert "needs" in str(error) and "GENEVA_RESERVE_TIMEOUT_S" in str(error), error
+                assert time.monotonic() - started < 10
+            else:
+                raise AssertionError("it did not end")
+            remove_placement_group(held)
+            table.backfill("out", progress=False)
+        right("out", lambda i: i)
+        """,
+    )
