@@ -195,8 +195,9 @@ class RayRunner:
         self._next_step_s = now_s + (_STEP_S if appliers else _FIRST_STEPS_S)
 
     def _no_place(self, waited_s: float) -> ResourcesUnavailableError:
+        lacking = self._units.lacking()
         return ResourcesUnavailableError(
-            f"The job found no place for one worker within {waited_s:.0f} s: {self._units.lacking()}. "
+            f"The job found no place for one worker within {waited_s:.0f} s: {lacking}. "
             "Others hold it. Run it again when they are done, ask for less, or wait longer "
             "with GENEVA_RESERVE_TIMEOUT_S. What was computed before is kept."
         )
