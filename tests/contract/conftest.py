@@ -9,9 +9,9 @@ import pytest
 from geneva.db import Connection
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def local_ray() -> Iterator[None]:
-    """Keep one private cluster for all of them: starting one takes 1.5 s each time."""
+    """Keep one private cluster for all of them, and none for the tests of other folders."""
     pytest.importorskip("ray")
     with Connection.local_ray_context():
         yield
@@ -19,9 +19,6 @@ def local_ray() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _cluster_of_the_runner(request: pytest.FixtureRequest) -> None:
-    if (
-        request.node.callspec.params.get("runner") == "ray"
-        if hasattr(request.node, "callspec")
-        else False
-    ):
+    called_with = getattr(request.node, "callspec", None)
+    if called_with is not None and called_with.params.get("runner") == "ray":
         request.getfixturevalue("local_ray")
