@@ -28,6 +28,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("runner", metafunc.config.getoption("--runner") or RUNNERS)
 
 
+@pytest.fixture(scope="module")
+def local_ray() -> Iterator[None]:
+    """Keep one private cluster for a module's tests, and none for the next: it would run there."""
+    pytest.importorskip("ray")
+    with Connection.local_ray_context():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _cluster_of_the_runner(request: pytest.FixtureRequest) -> None:
+    called_with = getattr(request.node, "callspec", None)
+    if called_with is not None and called_with.params.get("runner") == "ray":
+        request.getfixturevalue("local_ray")
+
+
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Connection]:
     with geneva.connect(tmp_path / "db") as connection:

@@ -119,6 +119,7 @@ class Judge:
         """Take in that workers are to be started."""
         assert self.error is None
         assert count > 0
+        assert len(self.written) < len(self.plan.fragments), "there is something to do"
         assert self.limits.separate_writers is (role is not m.Role.BOTH)
         self.starting[role] += count
 

@@ -340,7 +340,7 @@ class JobState:
         return [StartWorkers(missing)]
 
     def _scale_writers(self) -> list[Command]:
-        if not self._limits.separate_writers:
+        if not self._limits.separate_writers or self.work.fragments_open == 0:
             return []
         writing = [s.writing for s in self.workers.values() if s.role is Role.WRITER]
         wanted = writers_wanted(
