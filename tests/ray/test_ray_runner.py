@@ -24,6 +24,7 @@ HEAD = """
         table.add(pa.table({"id": list(range(start, start + 100))}))
 
     def right(column, function):
+        table.checkout_latest()  # A handle does not follow jobs in the background.
         found = table.to_arrow()
         ids = found["id"].to_pylist()
         assert found[column].to_pylist() == [function(i) for i in ids], "wrong values"
@@ -196,3 +197,54 @@ def test_waiting_for_what_others_hold_is_shown_and_ends(tmp_path):
         right("out", lambda i: i)
         """,
     )
+
+
+def test_a_second_job_gets_its_share_and_no_work_is_lost(tmp_path):
+    second = """
+        import sys, time
+        import geneva, ray
+        ray.init(address=sys.argv[2], log_to_driver=False, logging_level="ERROR")
+        table = geneva.connect(sys.argv[1]).open_table("docs")
+        started = time.monotonic()
+        result = table.backfill("second", progress=False, concurrency=4)
+        print("second took", round(time.monotonic() - started, 1))
+        ray.shutdown()
+    """
+    (tmp_path / "second.py").write_text(textwrap.dedent(second))
+    out = run(
+        tmp_path,
+        HEAD,
+        CLUSTER,
+        """
+        import pathlib, subprocess
+
+        @geneva.udf(batch_size=2)
+        def slow(id: int) -> int:
+            time.sleep(0.1)
+            return id + 1
+
+        @geneva.udf(batch_size=2)
+        def brief(id: int) -> int:
+            time.sleep(0.02)
+            return id + 2
+
+        table.add_columns({"first": slow, "second": brief})
+        job = table.backfill_async("first", concurrency=4)
+        while job.status().workers < 3:
+            assert not job.done(), "it ended before it had grown"
+            time.sleep(0.1)
+        other = subprocess.run(
+            [sys.executable, str(pathlib.Path(__file__).with_name("second.py")), sys.argv[1],
+             cluster.address], capture_output=True, text=True, timeout=80)
+        assert other.returncode == 0, other.stderr
+        print(other.stdout)
+        assert not job.done(), "the second job only ran after the first"
+        result = job.result(timeout=80)
+        assert result.metrics["worker_losses"] == 0, "a unit was taken, not given"
+        right("first", lambda i: i + 1)
+        right("second", lambda i: i + 2)
+        ray.shutdown()
+        cluster.shutdown()
+        """,
+    )
+    assert "second took" in out

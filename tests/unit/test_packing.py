@@ -240,7 +240,7 @@ def test_what_is_taken_comes_back():
         (
             UNIT,
             [node("a", 1)],
-            "needs 0.1 CPU, 1 GiB of memory and 1 CPU at once; no nodes hold both",
+            "needs 0.1 CPU and 1 GiB of memory and 1 CPU at once; no nodes hold both",
         ),
     ],
 )

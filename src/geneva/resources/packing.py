@@ -163,12 +163,21 @@ def _size(bundle: Bundle) -> tuple[float, float]:
 
 
 def _changed(nodes: Iterable[Node], bundles: Iterable[tuple[str, Bundle]], sign: int) -> list[Node]:
-    free = {node.node_id: dict(node.free) for node in nodes}
+    changes: dict[str, dict[str, float]] = {}
     for node_id, bundle in bundles:
-        if node_id in free:
-            for name, number in bundle.resources.items():
-                free[node_id][name] = free[node_id].get(name, 0.0) + sign * number
-    return [replace(node, free=free[node.node_id]) for node in nodes]
+        change = changes.setdefault(node_id, {})
+        for name, number in bundle.resources.items():
+            change[name] = change.get(name, 0.0) + sign * number
+    return [
+        replace(node, free=_sum(node.free, changes[node.node_id]))
+        if node.node_id in changes
+        else node
+        for node in nodes
+    ]
+
+
+def _sum(free: Mapping[str, float], change: Mapping[str, float]) -> dict[str, float]:
+    return {**free, **{name: free.get(name, 0.0) + number for name, number in change.items()}}
 
 
 def _number(number: float) -> str:

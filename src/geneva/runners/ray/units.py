@@ -10,15 +10,18 @@ from typing import Any
 
 from ray.util.placement_group import placement_group, placement_group_table, remove_placement_group
 
-from geneva.resources.cluster import Bundle, Gang
+from geneva.resources.cluster import Bundle, Gang, Node
 from geneva.resources.footprint import Footprint
-from geneva.resources.packing import shortage
+from geneva.resources.packing import place, shortage, taken
 from geneva.resources.sharing import Claim, Situation, Steps, next_steps
 from geneva.runners.ray.names import group_name, parsed_group_name
 from geneva.runners.ray.private import ClusterNodes, read_nodes
 
 _HELD = "CREATED"
 _GONE = "REMOVED"
+_NODE_LABEL = "ray.io/node-id"
+# A place that was seen free and is not granted soon was taken by somebody else.
+_PINNED_S = 2.0
 
 
 @dataclass(slots=True)
@@ -39,6 +42,8 @@ class Unit:
         Whether it is given up as soon as its workers are idle.
     applier, writer : int or None
         The workers in it.
+    pinned_s : float or None
+        When it was asked for on nodes that had it free, on ``time.monotonic``.
     """
 
     number: int
@@ -48,6 +53,7 @@ class Unit:
     leaving: bool = False
     applier: int | None = None
     writer: int | None = None
+    pinned_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -75,6 +81,8 @@ class Units:
         table = placement_group_table()
         self.nodes = read_nodes()
         claims = self._read(table)
+        self._withdraw_stale()
+        claims = tuple(c for c in claims if c.job != self.job_id[:8] or c.number in self.units)
         steps = next_steps(
             Situation(
                 job=self.job_id[:8],
@@ -88,27 +96,18 @@ class Units:
         for number in steps.withdraw:
             if number in self.units:
                 self.remove(self.units[number])
+        free = list(self.nodes.usable)
         for _ in range(steps.reserve):
-            self.reserve(core=not any(unit.core for unit in self.units.values()))
+            free = self._reserve(free)
         if steps.shed is not None:
             self._shed_s = time.monotonic()
         return steps
 
-    def reserve(self, *, core: bool) -> None:
-        """Ask for one unit; Ray grants it when it fits, whole or not at all."""
-        gang = self.footprint.unit(core=core)
-        number = self._next
-        self._next += 1
-        group = placement_group(
-            [dict(bundle.resources) for bundle in gang],
-            strategy="PACK",
-            name=group_name(self.job_id, number, core=core, life=self._life),
-            bundle_label_selector=[dict(bundle.labels) for bundle in gang],
-        )
-        self.units[number] = Unit(number, core, group)
-
     def remove(self, unit: Unit) -> None:
         """Give a unit's resources back."""
+        if unit.leaving:
+            # What it gave up reaches the job that waits for it within a second.
+            self._shed_s = time.monotonic()
         self.units.pop(unit.number, None)
         with contextlib.suppress(ValueError, RuntimeError):
             remove_placement_group(unit.group)
@@ -120,7 +119,45 @@ class Units:
 
     def lacking(self) -> str:
         """Say what a further unit waits for."""
-        return f"a further applier {shortage(self.footprint.unit(), self.nodes.usable)}"
+        gang = self.footprint.unit()
+        if place(gang, self.nodes.usable) is not None:
+            return "a further applier is being placed"
+        return f"a further applier {shortage(gang, self.nodes.usable)}"
+
+    def _reserve(self, free: list[Node]) -> list[Node]:
+        """Ask for one unit, whole or not at all; return what is free without it.
+
+        Ray puts one bundle after the other where it fits best, and gives up if the last one then
+        finds no node although another order would do. So it is told where, if there is a place.
+        """
+        core = not any(unit.core for unit in self.units.values())
+        gang = self.footprint.unit(core=core)
+        number = self._next
+        self._next += 1
+        where = place(gang, free)
+        pins = [{_NODE_LABEL: node} for node in where] if where else [{} for _ in gang]
+        labels = [{**bundle.labels, **pin} for bundle, pin in zip(gang, pins, strict=True)]
+        group = placement_group(
+            [dict(bundle.resources) for bundle in gang],
+            strategy="PACK",
+            name=group_name(self.job_id, number, core=core, life=self._life),
+            bundle_label_selector=labels,
+        )
+        pinned_s = time.monotonic() if where else None
+        self.units[number] = Unit(number, core, group, pinned_s=pinned_s)
+        return taken(free, zip(where, gang, strict=True)) if where else free
+
+    def _withdraw_stale(self) -> None:
+        """Stop waiting for places that were taken, or that are free where Ray does not look."""
+        now_s = time.monotonic()
+        for unit in [unit for unit in self.units.values() if not unit.held]:
+            if unit.pinned_s is None:
+                gang = self.footprint.unit(core=unit.core)
+                stale = place(gang, self.nodes.usable) is not None
+            else:
+                stale = now_s - unit.pinned_s > _PINNED_S
+            if stale:
+                self.remove(unit)
 
     def _read(self, table: dict[str, dict[str, Any]]) -> tuple[Claim, ...]:
         """Take in what Ray says of all groups, and note which of ours are reserved."""
@@ -131,11 +168,13 @@ class Units:
                 continue
             job, number, core = parsed
             held = row["state"] == _HELD
-            if job == self.job_id[:8] and number in self.units:
-                self.units[number].held = held
+            mine = self.units.get(number) if job == self.job_id[:8] else None
+            if mine is not None:
+                mine.held = held
             where = row["bundles_to_node_id"]
             nodes = tuple(where[i] for i in sorted(where)) if held else ()
-            claims.append(Claim(job, number, _gang(row["bundles"]), nodes, core))
+            leaving = mine is not None and mine.leaving
+            claims.append(Claim(job, number, _gang(row["bundles"]), nodes, core, leaving))
         return tuple(claims)
 
 
