@@ -251,14 +251,9 @@ class RayRunner:
     def _ask_back(self, unit: Unit, why: str) -> None:
         unit.leaving = True
         for worker in (unit.applier, unit.writer):
-            remote = self._remotes.get(worker) if worker is not None else None
-            if remote is None:
-                continue
-            if remote.hello is None:  # Nobody knows it yet.
-                self.kill(remote.worker)
-                self._events.append(self._lost(remote, LossCause.PREEMPTED))
-            else:
-                self._events.append(ReleaseRequested(remote.worker, why))
+            if worker is not None:
+                # One that is not ready yet is released as soon as it is.
+                self._events.append(ReleaseRequested(worker, why))
         self._remove_if_empty(unit)
 
     def _leave_nodes(self) -> None:
