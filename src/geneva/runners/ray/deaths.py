@@ -7,9 +7,9 @@ import signal
 from collections import deque
 from pathlib import Path
 
+import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-import ray
 from geneva.jobs.messages import BatchRows, LossCause
 from geneva.pipeline.flight_recorder import read_notes
 from geneva.runners.ray.worker_actor import Hello

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-import ray
 from geneva.config import settings
 from geneva.errors import ResourcesUnavailableError
 from geneva.jobs.messages import (
