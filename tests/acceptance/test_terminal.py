@@ -167,7 +167,7 @@ def test_lines_in_a_log(program):
 def test_silence_on_request(program, first, runner, tmp_path):
     text = f"""
         import {first}
-        import sys, geneva
+        import contextlib, sys, geneva
 
         @geneva.udf
         def double(id: int) -> int:
@@ -178,7 +178,9 @@ def test_silence_on_request(program, first, runner, tmp_path):
             return 3 * id
 
         db = geneva.connect(sys.argv[1])
+        where = db.local_ray_context() if {runner!r} == "ray" else contextlib.nullcontext()
         table = db.open_table("docs")
+        where.__enter__()
         table.add_columns({{"out": double, "sql": "id + 1"}})
         table.backfill("out", runner={runner!r}, progress=False)
         table.alter_columns({{"path": "out", "udf": triple}})
@@ -190,6 +192,7 @@ def test_silence_on_request(program, first, runner, tmp_path):
         other.add_columns({{"more": double}})
         other.backfill("more", runner={runner!r}, progress=False)
         db.drop_table("other")
+        where.__exit__(None, None, None)
     """
     done = subprocess.run(
         [sys.executable, *program(text, beginning="")], capture_output=True, text=True, check=True

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import textwrap
+import time
+import uuid
 from pathlib import Path
 
 import psutil
@@ -44,16 +48,32 @@ CLUSTER = """
 
 
 def run(folder: Path, *texts: str) -> str:
+    """Run a program to its end and see that nothing of it is left, whoever adopted it."""
     path = folder / "program.py"
     path.write_text("\n".join(textwrap.dedent(text) for text in texts))
+    mark = uuid.uuid4().hex
     done = subprocess.run(
-        [sys.executable, str(path), str(folder / "db")], capture_output=True, text=True, timeout=110
+        [sys.executable, str(path), str(folder / "db")],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        env={**os.environ, "GENEVA_TEST_MARK": mark},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not [
-        p for p in psutil.Process().children(recursive=True) if "ray" in " ".join(p.cmdline())
-    ]
+    deadline = time.monotonic() + 10
+    while left := marked_processes(mark):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
     return done.stdout
+
+
+def marked_processes(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("GENEVA_TEST_MARK") == mark:
+                found.append(process)
+    return found
 
 
 def test_blocks_share_a_cluster_and_leave_no_process_behind(tmp_path):
