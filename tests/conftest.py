@@ -31,7 +31,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[None]:
     """Keep one private cluster for a module's tests, and none for the next: it would run there."""
-    pytest.importorskip("ray")
     with Connection.local_ray_context():
         yield
 

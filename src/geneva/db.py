@@ -276,12 +276,12 @@ class Connection:
         num_cpus
             Logical CPUs. Default: one per core, and room for driver, tracker and writers.
         dashboard
-            Whether to start Ray's dashboard as well; it takes 4 s more.
+            Whether to start Ray's dashboard as well, from the extra ``[ray-dashboard]``.
 
         Raises
         ------
         MissingExtraError
-            Ray is not installed; the message names the command.
+            Ray, or its dashboard, is not installed; the message names the command.
         """
         require_ray()
         from geneva.runners.ray.local_context import LocalRayContext

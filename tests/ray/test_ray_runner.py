@@ -12,9 +12,6 @@ import uuid
 from pathlib import Path
 
 import psutil
-import pytest
-
-pytest.importorskip("ray")
 
 HEAD = """
     import ctypes, os, sys, threading, time
@@ -268,3 +265,42 @@ def test_a_second_job_gets_its_share_and_no_work_is_lost(tmp_path):
         """,
     )
     assert "second took" in out
+
+
+def test_jobs_whose_ids_begin_alike_do_not_take_each_others_places(tmp_path):
+    run(
+        tmp_path,
+        HEAD,
+        """
+        @geneva.udf(batch_size=2)
+        def slow(id: int) -> int:
+            time.sleep(0.01)
+            return id + 1
+
+        table.add_columns({"first": slow, "second": slow})
+        with db.local_ray_context():
+            jobs = [
+                table.backfill_async(column, concurrency=1, job_id=f"nightly-{column}")
+                for column in ("first", "second")
+            ]
+            for job in jobs:
+                assert job.result(timeout=60).metrics["worker_losses"] == 0
+        right("first", lambda i: i + 1)
+        right("second", lambda i: i + 1)
+        """,
+    )
+
+
+def test_the_dashboard_that_is_not_installed_is_named_with_its_command(tmp_path):
+    run(
+        tmp_path,
+        HEAD,
+        """
+        try:
+            db.local_ray_context(dashboard=True)
+        except errors.MissingExtraError as error:
+            assert "pip install 'opengeneva[ray-dashboard]'" in str(error)
+        else:
+            raise AssertionError("this environment has Ray's dashboard")
+        """,
+    )

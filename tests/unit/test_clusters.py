@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 import attrs
 import pytest
 
-from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
+from geneva.cluster import GenevaCluster, GenevaClusterType
 from geneva.cluster.builder import ExternalRayClusterBuilder, LocalRayClusterBuilder
 from geneva.errors import InvalidArgumentError
 from tests.unit.test_imports import HEAVY, loaded_by
@@ -228,13 +228,9 @@ def test_a_user_without_a_name(monkeypatch):
     assert external().created_by == "unknown"
 
 
-def test_exit_modes():
-    assert [mode.name for mode in ExitMode] == ["DELETE", "RETAIN_ON_FAILURE", "RETAIN"]
-
-
 def test_defining_a_cluster_loads_nothing_heavy():
     program = """
-        from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
+        from geneva.cluster import GenevaCluster, GenevaClusterType
 
         GenevaCluster.create_external("prod", "10.0.0.1:6379").build()
     """

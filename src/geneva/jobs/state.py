@@ -20,7 +20,6 @@ from geneva.jobs.messages import (
     Event,
     Finish,
     FragmentWritten,
-    FunctionPrinted,
     KillWorker,
     LossCause,
     Outcome,
@@ -136,7 +135,7 @@ class JobState:
         commands: list[Command] = react(event) or []
         return commands + self._advance()
 
-    def _nothing(self, event: Tick | FunctionPrinted) -> None:
+    def _nothing(self, event: Tick) -> None:
         """Nothing changes but the time."""
 
     def _workers_waiting(self, event: WorkersWaiting) -> None:
@@ -434,7 +433,6 @@ class JobState:
 
 _REACTIONS: dict[type, str] = {
     Tick: "_nothing",
-    FunctionPrinted: "_nothing",
     WorkersWaiting: "_workers_waiting",
     ReleaseRequested: "_release_requested",
     WorkerReady: "_worker_ready",

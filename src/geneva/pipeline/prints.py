@@ -15,9 +15,6 @@ from geneva.pipeline.flight_recorder import FlightRecorder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What a function may print between two looks of the driver.
-MOST_LINES = 1_000
-
 
 class PrintedLines(io.TextIOBase):
     """A text stream that emits whole lines as events.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Node
+from geneva.resources.footprint import Footprint
+from geneva.resources.packing import emptied, place, shortage
 from geneva.resources.request import Machine, Request
 
 
@@ -68,6 +72,42 @@ def admit(request: Request, concurrency: int, machine: Machine) -> Admission:
             granted = fits
             reason = f"{_amount(offered, unit)} at {_number(asked)} per applier"
     return Admission(granted=granted, reason=reason)
+
+
+def admit_to_cluster(footprint: Footprint, nodes: Sequence[Node]) -> Admission:
+    """Grant all units of a job if a cluster could hold one of them, whoever holds what now.
+
+    Examples
+    --------
+    >>> nodes = [Node("a", "10.0.0.1", {"CPU": 2.0, "memory": 4e9}, {})]
+    >>> admit_to_cluster(Footprint(Request(num_cpus=1), concurrency=4), nodes).granted
+    4
+    >>> print(admit_to_cluster(Footprint(Request(num_cpus=4), concurrency=4), nodes).reason)
+    one applier with its writer and tracker needs 4 CPUs on one node; the largest has 2 (10.0.0.1)
+    """
+    gang = footprint.unit(core=True)
+    if footprint.applier_apart:
+        gang = (*gang, footprint.applier_bundle())
+    empty = emptied(nodes)
+    if place(gang, empty) is not None:
+        return Admission(footprint.concurrency)
+    return Admission(
+        granted=0,
+        reason=f"one applier with its writer and tracker {shortage(gang, empty)}",
+        fix=_cluster_fix(footprint.applier_bundle(), nodes),
+    )
+
+
+def _cluster_fix(applier: Bundle, nodes: Sequence[Node]) -> str:
+    """Say what to ask for instead: the most that any node has of what is short."""
+    for name, parameter in ((CPU, "num_cpus"), (GPU, "num_gpus"), (MEMORY, "memory")):
+        most = max((node.total.get(name, 0.0) for node in nodes), default=0.0)
+        if applier.resources.get(name, 0.0) > most:
+            return (
+                f"Lower {parameter} to {most:.10g}, as an argument of backfill() for this job or "
+                "of the UDF for all, or add a node that holds it."
+            )
+    return "Add a node that holds it, or change what the UDF asks of its node."
 
 
 def _cluster_only(request: Request) -> str:

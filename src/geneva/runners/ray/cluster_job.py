@@ -7,10 +7,9 @@ import sys
 from geneva.jobs.messages import FunctionPrinted
 from geneva.jobs.spec import BackfillSpec
 from geneva.pipeline.backfill import BackfillJob, refused, request_of
-from geneva.resources.cluster import Node
+from geneva.resources.admission import admit_to_cluster
 from geneva.resources.footprint import Footprint
-from geneva.resources.packing import emptied, place, shortage
-from geneva.runners.ray.private import read_autoscaler, read_nodes
+from geneva.runners.ray.private import can_add_nodes, read_nodes
 from geneva.runners.ray.runner import RayRunner
 
 
@@ -36,15 +35,9 @@ class ClusterJob:
             What is short, on which node; nothing was reserved or written.
         """
         footprint = Footprint(request_of(spec), spec.concurrency)
-        core = footprint.unit(core=True)
-        nodes = emptied(read_nodes().usable)
-        gang = (*core, footprint.applier_bundle()) if footprint.applier_apart else core
-        if place(gang, nodes) is None and not read_autoscaler().present:
-            raise refused(
-                self._job,
-                f"one applier with its writer and tracker {shortage(gang, nodes)}",
-                _fix(footprint, nodes),
-            )
+        admission = admit_to_cluster(footprint, read_nodes().usable)
+        if admission.granted == 0 and not can_add_nodes():
+            raise refused(self._job, admission.reason, admission.fix)
         if self._runner is None:
             self._runner = RayRunner(self._job.job_id, footprint, _print)
         return spec.concurrency
@@ -59,19 +52,6 @@ class ClusterJob:
         """Give everything back."""
         if self._runner is not None:
             self._runner.close()
-
-
-def _fix(footprint: Footprint, nodes: list[Node]) -> str:
-    """Say what to ask for instead: the most that any node has of what is short."""
-    asked = footprint.applier_bundle().resources
-    for name, parameter in (("CPU", "num_cpus"), ("GPU", "num_gpus"), ("memory", "memory")):
-        most = max((node.total.get(name, 0.0) for node in nodes), default=0.0)
-        if asked.get(name, 0.0) > most:
-            return (
-                f"Lower {parameter} to {most:.10g}, as an argument of backfill() for this job or "
-                "of the UDF for all, or add a node that holds it."
-            )
-    return "Add a node that holds it, or change what the UDF asks of its node."
 
 
 def _print(component: str, event: FunctionPrinted) -> None:

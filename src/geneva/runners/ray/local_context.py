@@ -10,11 +10,12 @@ from types import TracebackType
 
 import ray
 
-from geneva.errors import InvalidArgumentError
+from geneva.errors import InvalidArgumentError, MissingExtraError
 from geneva.resources.footprint import Components
 from geneva.runners.machine import this_machine
 from geneva.runners.ray.private import (
     LocalCluster,
+    dashboard_is_missing,
     silence_raylet,
     start_local_cluster,
     unsilence_raylet,
@@ -65,8 +66,12 @@ class LocalRayContext:
                 f"num_cpus={num_cpus!r}; expected a whole number of at least 1."
             )
         self._num_cpus = num_cpus
+        if dashboard and dashboard_is_missing():
+            raise MissingExtraError(
+                "Ray is installed without its dashboard. Install it with: "
+                "pip install 'opengeneva[ray-dashboard]'"
+            )
         self._dashboard = dashboard
-        self._entered = 0
 
     def __enter__(self) -> LocalRayContext:
         global _blocks
@@ -74,7 +79,6 @@ class LocalRayContext:
             if _blocks == 0 and not ray.is_initialized():
                 _start(self._num_cpus, dashboard=self._dashboard)
             _blocks += 1
-            self._entered += 1
         return self
 
     def __exit__(
@@ -85,7 +89,6 @@ class LocalRayContext:
     ) -> None:
         global _blocks
         with _lock:
-            self._entered -= 1
             _blocks -= 1
             if _blocks == 0:
                 _stop()
@@ -99,7 +102,6 @@ def _start(num_cpus: int | None, *, dashboard: bool) -> None:
         num_gpus=int(machine.num_gpus),
         memory_bytes=int(machine.memory_bytes * _MEMORY_SHARE),
         dashboard=dashboard,
-        outlives_us=False,
     )
     silence_raylet()
     try:

@@ -2,56 +2,58 @@
 
 from __future__ import annotations
 
+import re
+import uuid
+
 NAMESPACE = "geneva"
 _PREFIX = "geneva"
 _CORE = "core"
-_UNIT = "unit-"
+_UNIT = "unit"
 
 
-def component_name(job_id: str, role: str, number: int | None = None, life: int = 0) -> str:
-    """Name an actor.
+def run_tag(job_id: str) -> str:
+    """Name one run of a job on a cluster: the beginning of its id, and what no other run has.
 
-    Parameters
-    ----------
-    job_id, role, number
-        The job, "driver", "tracker", "applier", "writer" or "queue", and its number.
-    life
-        How often one of that name was there before: names are unique in a cluster.
+    Ids that users chose may begin alike, and a job may run again while Ray clears its last run.
 
     Examples
     --------
-    >>> component_name("4f1c22ab99", "applier", 3), component_name("4f1c22ab99", "tracker", life=2)
-    ('geneva:4f1c22ab:applier-3', 'geneva:4f1c22ab:tracker~2')
+    >>> tags = {run_tag("nightly: 24"), run_tag("nightly: 25")}
+    >>> sorted(tag[:8] for tag in tags)
+    ['nightly-', 'nightly-']
     """
-    number_text = "" if number is None else f"-{number}"
-    again = f"~{life}" if life else ""
-    return f"{_PREFIX}:{job_id[:8]}:{role}{number_text}{again}"
+    return f"{re.sub('[^A-Za-z0-9]', '-', job_id)[:8]}.{uuid.uuid4().hex[:6]}"
 
 
-def group_name(job_id: str, number: int, *, core: bool, life: str) -> str:
+def component_name(tag: str, role: str, number: int) -> str:
+    """Name an actor.
+
+    Examples
+    --------
+    >>> component_name("4f1c22ab.0c9d11", "applier", 3)
+    'geneva:4f1c22ab.0c9d11:applier-3'
+    """
+    return f"{_PREFIX}:{tag}:{role}-{number}"
+
+
+def group_name(tag: str, number: int, *, core: bool) -> str:
     """Name a placement group.
 
     Examples
     --------
-    >>> group_name("4f1c22ab99", 3, core=False, life="a1")
-    'geneva:4f1c22ab:unit-3~a1'
+    >>> group_name("4f1c22ab.0c9d11", 3, core=False)
+    'geneva:4f1c22ab.0c9d11:unit-3'
     """
-    kind = f"{_CORE}-{number}" if core else f"{_UNIT}{number}"
-    return f"{_PREFIX}:{job_id[:8]}:{kind}~{life}"
+    return f"{_PREFIX}:{tag}:{_CORE if core else _UNIT}-{number}"
 
 
 def parsed_group_name(name: str) -> tuple[str, int, bool] | None:
-    """Return job, number and whether it is a core; None for a group of somebody else's.
+    """Return the run, the number and whether it is a core; None for a group of somebody else's.
 
     Examples
     --------
-    >>> parsed_group_name("geneva:4f1c22ab:core-0~a1"), parsed_group_name("other")
-    (('4f1c22ab', 0, True), None)
+    >>> parsed_group_name("geneva:4f1c22ab.0c9d11:core-0"), parsed_group_name("other")
+    (('4f1c22ab.0c9d11', 0, True), None)
     """
-    prefix, _, rest = name.partition(":")
-    job, _, kind = rest.partition(":")
-    kind = kind.partition("~")[0]
-    word, _, number = kind.rpartition("-")
-    if prefix != _PREFIX or word not in (_CORE, _UNIT.rstrip("-")) or not number.isdigit():
-        return None
-    return job, int(number), word == _CORE
+    found = re.fullmatch(rf"{_PREFIX}:([^:]+):({_CORE}|{_UNIT})-(\d+)", name)
+    return None if found is None else (found[1], int(found[3]), found[2] == _CORE)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 from geneva.jobs.messages import Event, FunctionPrinted, PartWritten, RowsApplied
 from geneva.pipeline.envelope import Envelope, sealed
-from geneva.pipeline.prints import MOST_LINES
 
 # A fetch costs the driver half a millisecond; what can wait is fetched together.
 _QUIET_S = 0.2
+# A function that prints for each of a million rows must not fill the driver's memory.
+MOST_PRINTS = 1_000
 
 
 class Outbox:
@@ -22,14 +24,16 @@ class Outbox:
         self._urgent = False
         self._reported_rows = False
         self._printed = 0
+        self._last_dropped: FunctionPrinted | None = None
         self._taken_s = 0.0
 
     def put(self, job_id: str | None, event: Event) -> None:
-        """Add an event; of prints only so many are kept between two fetches."""
+        """Add an event; prints beyond what is kept between two fetches are only counted."""
         with self._changed:
             if isinstance(event, FunctionPrinted):
                 self._printed += 1
-                if self._printed > MOST_LINES:
+                if self._printed > MOST_PRINTS:
+                    self._last_dropped = event
                     return
             self._waiting.append(sealed(job_id, event))
             if not isinstance(event, (RowsApplied, PartWritten, FunctionPrinted)):
@@ -49,7 +53,10 @@ class Outbox:
                 if now_s >= min(until, deadline):
                     break
                 self._changed.wait(min(until, deadline) - now_s)
+            if self._last_dropped is not None:
+                text = f"... and {self._printed - MOST_PRINTS:,} more prints that are not shown"
+                self._waiting.append(sealed(None, replace(self._last_dropped, text=text)))
             waiting, self._waiting, self._urgent = self._waiting, [], False
-            self._printed = 0
+            self._printed, self._last_dropped = 0, None
             self._taken_s = time.monotonic()
             return waiting

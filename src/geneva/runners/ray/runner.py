@@ -36,7 +36,7 @@ from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import Envelope, opened
 from geneva.resources.footprint import APPLIER_BUNDLE, WRITER_BUNDLE, Footprint
 from geneva.runners.ray.deaths import cause_of, examine
-from geneva.runners.ray.names import NAMESPACE, component_name
+from geneva.runners.ray.names import NAMESPACE, component_name, run_tag
 from geneva.runners.ray.units import Unit, Units
 from geneva.runners.ray.worker_actor import LISTENING_THREADS, Hello, WorkerActor
 
@@ -62,7 +62,7 @@ class _Remote:
     @property
     def component(self) -> str:
         where = "" if self.hello is None else f" on node {self.hello.address}"
-        return f"{self.role.value}-{self.unit.number}{where}"
+        return f"{self.role.value}-{self.worker}{where}"
 
 
 class RayRunner:
@@ -84,10 +84,10 @@ class RayRunner:
         self, job_id: str, footprint: Footprint, printed: Callable[[str, FunctionPrinted], None]
     ) -> None:
         self.max_workers = footprint.concurrency
-        self._job_id = job_id
+        self._tag = run_tag(job_id)
         self._footprint = footprint
         self._printed = printed
-        self._units = Units(job_id, footprint)
+        self._units = Units(self._tag, footprint)
         self._remotes: dict[int, _Remote] = {}
         self._context: JobContext | None = None
         self._wanted = 0
@@ -101,7 +101,7 @@ class RayRunner:
     # -- what the driver calls -----------------------------------------------------------------
 
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
-        """Take a job on with the actors that are there; one is started at once if none is."""
+        """Take a job on with the actors that an earlier round left."""
         self._context = context
         for remote in self._remotes.values():
             remote.actor.order.remote(context)
@@ -235,13 +235,13 @@ class RayRunner:
         actor = (
             ray.remote(concurrency_groups=LISTENING_THREADS)(WorkerActor)
             .options(
-                name=component_name(self._job_id, role.value, unit.number, life=worker),
+                name=component_name(self._tag, role.value, worker),
                 namespace=NAMESPACE,
                 max_restarts=0,
                 max_task_retries=0,
                 **options,
             )
-            .remote(worker, f"{role.value}-{unit.number}")
+            .remote(worker, f"{role.value}-{worker}")
         )
         self._remotes[worker] = _Remote(
             worker, role, unit, actor, actor.hello.remote(), time.monotonic()
@@ -337,6 +337,7 @@ class RayRunner:
             ray.kill(remote.actor)
         self._left(remote)
         node_id = None if remote.hello is None else remote.hello.node_id
+        self._units.look()  # The node may be gone since the last step.
         cause = cause_of(error, node_id, self._units.nodes.alive)
         self._events.append(self._lost(remote, cause, error))
         if cause in (LossCause.NODE_LOST, LossCause.PREEMPTED):

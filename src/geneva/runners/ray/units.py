@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,30 +61,28 @@ class Units:
 
     Parameters
     ----------
-    job_id
-        The job.
+    tag
+        The run, see :func:`~geneva.runners.ray.names.run_tag`.
     footprint
         What its components ask for.
     """
 
-    job_id: str
+    tag: str
     footprint: Footprint
     units: dict[int, Unit] = field(default_factory=dict)
     nodes: ClusterNodes = field(default_factory=lambda: ClusterNodes((), {}))
-    _life: str = field(default_factory=lambda: uuid.uuid4().hex[:6])
     _next: int = 0
     _shed_s: float = -1e9
 
     def step(self, wanted: int) -> Steps:
         """Look at the cluster; reserve, withdraw, and say which unit to give up."""
-        table = placement_group_table()
-        self.nodes = read_nodes()
-        claims = self._read(table)
+        self.look()
+        claims = self._read(placement_group_table())
         self._withdraw_stale()
-        claims = tuple(c for c in claims if c.job != self.job_id[:8] or c.number in self.units)
+        claims = tuple(c for c in claims if c.job != self.tag or c.number in self.units)
         steps = next_steps(
             Situation(
-                job=self.job_id[:8],
+                job=self.tag,
                 unit=self.footprint.unit(),
                 wanted=wanted,
                 nodes=self.nodes.usable,
@@ -102,6 +99,10 @@ class Units:
         if steps.shed is not None:
             self._shed_s = time.monotonic()
         return steps
+
+    def look(self) -> None:
+        """See which nodes there are now."""
+        self.nodes = read_nodes()
 
     def remove(self, unit: Unit) -> None:
         """Give a unit's resources back."""
@@ -140,7 +141,7 @@ class Units:
         group = placement_group(
             [dict(bundle.resources) for bundle in gang],
             strategy="PACK",
-            name=group_name(self.job_id, number, core=core, life=self._life),
+            name=group_name(self.tag, number, core=core),
             bundle_label_selector=labels,
         )
         pinned_s = time.monotonic() if where else None
@@ -168,7 +169,7 @@ class Units:
                 continue
             job, number, core = parsed
             held = row["state"] == _HELD
-            mine = self.units.get(number) if job == self.job_id[:8] else None
+            mine = self.units.get(number) if job == self.tag else None
             if mine is not None:
                 mine.held = held
             where = row["bundles_to_node_id"]
