@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from geneva.resources.admission import admit
 from geneva.resources.cluster import ACCELERATOR_LABEL, CPU, GPU, MEMORY, Bundle, Node
 from geneva.resources.footprint import APPLIER_BUNDLE, WRITER_BUNDLE, Components, Footprint
 from geneva.resources.packing import count_fitting, place, taken
-from geneva.resources.request import Request
+from geneva.resources.request import Machine, Request
 
 MIB, GIB = 1 << 20, 1 << 30
 GB = 10**9
@@ -127,3 +128,16 @@ def test_appliers_that_cannot_be_reserved_stand_apart(request_, apart):
     footprint = Footprint(request_, 2)
     assert footprint.applier_apart is apart
     assert len(footprint.unit()) == len(footprint.unit(core=True)) == (1 if apart else 2)
+
+
+def test_what_only_a_cluster_has_is_refused_on_one_machine():
+    machine = Machine(num_cpus=8, num_gpus=0, memory_bytes=8 << 30)
+    for asked, words in (
+        (Request(resources=(("license", 1.0),)), "resource license"),
+        (Request(labels=(("pool", "gpu"),)), "a node with pool=gpu"),
+        (Request(accelerator_type="H100"), "accelerator H100"),
+    ):
+        admission = admit(asked, 4, machine)
+        assert admission.granted == 0
+        assert words in admission.reason
+        assert "after ray.init()" in admission.fix

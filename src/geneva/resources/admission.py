@@ -47,7 +47,7 @@ def admit(request: Request, concurrency: int, machine: Machine) -> Admission:
         return Admission(
             granted=0,
             reason=f"an applier asks for {placement}; this machine has no such thing",
-            fix="Run it on a Ray cluster, inside of db.context(), or leave that out of the UDF.",
+            fix="Run it on a Ray cluster, after ray.init(), or leave that out of the UDF.",
         )
     limits = [
         ("CPU", "num_cpus", request.num_cpus, machine.num_cpus),
