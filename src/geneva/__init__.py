@@ -20,8 +20,9 @@ from geneva._version import __version__
 
 if TYPE_CHECKING:
     from geneva.db import Connection, connect
-    from geneva.job import JobFuture
+    from geneva.job_future import JobFuture
     from geneva.jobs.result import BackfillJobResult, JobResult, UdfResult
+    from geneva.runners.select import get_current_context
     from geneva.table import Table
     from geneva.transformer.signature import UDFArgType
     from geneva.transformer.udf import UDF, udf
@@ -32,13 +33,14 @@ version = __version__
 _LAZY = {
     "BackfillJobResult": "geneva.jobs.result",
     "Connection": "geneva.db",
-    "JobFuture": "geneva.job",
+    "JobFuture": "geneva.job_future",
     "JobResult": "geneva.jobs.result",
     "Table": "geneva.table",
     "UDF": "geneva.transformer.udf",
     "UDFArgType": "geneva.transformer.signature",
     "UdfResult": "geneva.jobs.result",
     "connect": "geneva.db",
+    "get_current_context": "geneva.runners.select",
     "udf": "geneva.transformer.udf",
 }
 
@@ -53,6 +55,7 @@ __all__ = [
     "UdfResult",
     "__version__",
     "connect",
+    "get_current_context",
     "udf",
     "version",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from abc import ABCMeta
 from collections.abc import Mapping
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from geneva.cluster import GenevaCluster
+from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
 from geneva.errors import InvalidArgumentError, TableNotFoundError
+from geneva.recorded_job import RecordedJob
 from geneva.runners.select import require_ray
 from geneva.storage import cluster_definitions
 from geneva.storage.dataset import open_dataset
@@ -20,6 +22,7 @@ from geneva.storage.model import TableLocation
 from geneva.table import Table
 
 if TYPE_CHECKING:
+    from geneva.runners.ray.contexts import RayContext
     from geneva.runners.ray.local_context import LocalRayContext
 
 _STABLE_ROW_IDS = {"new_table_enable_stable_row_ids": "true"}
@@ -212,7 +215,7 @@ class Connection:
         Examples
         --------
         >>> import geneva, tempfile
-        >>> from geneva.cluster import GenevaCluster
+        >>> from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
         >>> db = geneva.connect(tempfile.mkdtemp())
         >>> db.define_cluster("prod", GenevaCluster.create_external("prod", "head:6379").build())
         >>> [(cluster.name, cluster.ray_address) for cluster in db.list_clusters()]
@@ -248,6 +251,77 @@ class Connection:
         """
         cluster_definitions.delete_cluster(self._root(), name)
 
+    def context(
+        self,
+        cluster: str,
+        *,
+        on_exit: ExitMode | None = None,
+        wait_timeout: float | None = None,
+        log_to_driver: bool = False,
+        logging_level: int = logging.ERROR,
+    ) -> RayContext:
+        """Run the backfills of a ``with`` block on a cluster that is defined in the database.
+
+        Parameters
+        ----------
+        cluster
+            The name that it is defined under, see :meth:`define_cluster`.
+        on_exit
+            What happens when the block ends. Default: ``ExitMode.DELETE``, which waits for the
+            jobs that the block began in the background. A cluster that somebody else started is
+            never stopped; its jobs go on where they are not waited for.
+        wait_timeout
+            Seconds to wait for these jobs; None waits as long as they take.
+        log_to_driver, logging_level
+            As in ``ray.init``. What functions print is shown anyway, once.
+
+        Raises
+        ------
+        InvalidArgumentError
+            No such cluster is defined; or, when the block begins, this process is connected to
+            another one.
+        ClusterUnreachableError
+            When the block begins: nobody answers at its address.
+        EnvironmentMismatchError
+            When the block begins: it has another version of Python or Ray.
+        MissingExtraError
+            Ray is not installed; the message names the command.
+        """
+        defined = self._cluster(cluster)
+        require_ray()
+        on_exit = ExitMode.DELETE if on_exit is None else on_exit
+        if defined.cluster_type is GenevaClusterType.LOCAL_RAY:
+            from geneva.runners.ray.local_context import LocalRayContext
+
+            return LocalRayContext(
+                on_exit=on_exit,
+                wait_timeout=wait_timeout,
+                ray_init_kwargs={
+                    "log_to_driver": log_to_driver,
+                    "logging_level": logging_level,
+                    **defined.ray_init_kwargs,
+                },
+            )
+        from geneva.runners.ray.connection import ClusterContext
+
+        return ClusterContext(
+            defined,
+            on_exit=on_exit,
+            wait_timeout=wait_timeout,
+            log_to_driver=log_to_driver,
+            logging_level=logging_level,
+        )
+
+    def get_job(self, job_id: str) -> RecordedJob:
+        """Return a job on a cluster that this or any other process began on this database.
+
+        Raises
+        ------
+        JobNotFoundError
+            No such job is recorded.
+        """
+        return RecordedJob(self._root(), job_id)
+
     def _cluster(self, name: str) -> GenevaCluster:
         """Return a cluster by the name that it is defined under."""
         definition = cluster_definitions.load_cluster(self._root(), name)
@@ -269,7 +343,8 @@ class Connection:
     ) -> LocalRayContext:
         """Run the backfills of a ``with`` block on a Ray cluster of this machine.
 
-        The cluster is private to this process and ends with the block.
+        The cluster is private to this process and ends with the block, after the jobs that the
+        block began in the background. If the block raises, these are cancelled.
 
         Parameters
         ----------

@@ -37,6 +37,10 @@ class TableNotFoundError(GenevaError, ValueError):
     """No table of that name is in the database, or it was dropped meanwhile."""
 
 
+class JobNotFoundError(GenevaError, ValueError):
+    """No job of that id is recorded with the database."""
+
+
 class TypeHintError(GenevaError, ValueError):
     """A type hint has no Arrow type."""
 
@@ -122,6 +126,14 @@ class FatalWorkerExitError(FatalWorkerError):
 
 class FatalWorkerHardwareError(FatalWorkerError):
     """Workers were lost with their nodes more often than the job allows."""
+
+
+class DriverLostError(FatalWorkerHardwareError):
+    """The driver of a job is gone for good; a new backfill goes on from what is kept."""
+
+
+class ClusterUnreachableError(GenevaError, ConnectionError):
+    """A Ray cluster cannot be reached, or cannot be reached any more."""
 
 
 class WorkerStartError(FatalWorkerError):

@@ -1,4 +1,4 @@
-"""Run a job for a caller: in the caller's thread, or in the background with a future."""
+"""Run a job for a caller: in the caller's thread, or in the background."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Callable
 
 from geneva.config import settings
 from geneva.errors import JobCancelledError
+from geneva.job_future import JobFuture, not_ended
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
 from geneva.progress.display import choose_display
+from geneva.recorded_job import RecordedJob
 from geneva.runners.pool import session_pool
-from geneva.runners.select import chosen_runner, workplace
+from geneva.runners.select import chosen_runner, connect_to_ray, workplace
 
 
 def run_job(
@@ -53,27 +55,51 @@ def run_job(
 
     # Planning can take a while, when a filter has to be counted.
     display.show(Progress(job.job_id, job.location.name, job.column.name))
+    stop = stop or StopSignal()
     try:
-        with workplace(kind, job) as place:
-            run = BackfillRun(
-                job,
-                place.admit,
-                place.make_runner,
-                settings(),
-                show,
-                stop or StopSignal(),
-                place.versions,
-            )
-            return run.run()
+        if kind == "ray":
+            connect_to_ray()
+            from geneva.runners.ray.client import ClusterRun
+
+            return ClusterRun(job, settings(), show, stop).run()
+        place = workplace(kind, job)
+        return BackfillRun(job, place.admit, place.make_runner, settings(), show, stop).run()
     finally:
         display.close()
 
 
-class JobFuture:
-    """A backfill that runs in the background of this process.
+def begin_job(job: BackfillJob, *, runner: str | None, progress: bool) -> JobFuture:
+    """Begin a backfill in the background: on the cluster, or else in a thread of this process.
 
-    The process stays alive until the job has ended. Made by :meth:`Table.backfill_async`.
+    Parameters
+    ----------
+    job, runner, progress
+        See :func:`run_job`.
     """
+    if chosen_runner(runner) != "ray":
+        return ThreadJob(job, runner=runner, progress=progress)
+    connect_to_ray()
+    from geneva.runners.ray.client import submit
+    from geneva.runners.ray.contexts import track
+
+    submit(job, settings(), detached=True)
+    recorded = RecordedJob(job.location.database, job.job_id)
+    track(recorded)
+    if progress:
+        threading.Thread(target=_show_recorded, args=(recorded,), daemon=True).start()
+    return recorded
+
+
+def _show_recorded(job: RecordedJob) -> None:
+    display = choose_display(wanted=True, bars=True, interval_s=settings().progress_interval_s)
+    try:
+        job.watch(display.show)
+    finally:
+        display.close()
+
+
+class ThreadJob(JobFuture):
+    """A backfill in a thread of this process, which stays alive until the job has ended."""
 
     def __init__(self, job: BackfillJob, *, runner: str | None, progress: bool) -> None:
         self._job = job
@@ -111,25 +137,9 @@ class JobFuture:
         return self._progress
 
     def result(self, timeout: float | None = None) -> BackfillJobResult:
-        """Wait for the job and return its result, or raise what ended it.
-
-        Parameters
-        ----------
-        timeout
-            Seconds to wait; None waits as long as the job takes. The job goes on when the time is
-            over: ``cancel()`` stops it.
-
-        Raises
-        ------
-        TimeoutError
-            The job has not ended in time.
-        """
+        """Wait for the job and return its result, or raise what ended it."""
         if not self._ended.wait(timeout):
-            now = self._progress
-            raise TimeoutError(
-                f"Job {self.job_id} has not ended after {timeout:g} s; {now.rows_done:,} of "
-                f"{now.rows_total:,} rows are computed. It goes on; cancel() stops it."
-            )
+            raise not_ended(self.job_id, timeout, self._progress)
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -145,6 +155,10 @@ class JobFuture:
                 "on from there."
             )
         )
+
+    def logs(self) -> list[str]:
+        """Return nothing: what the function prints goes where this process prints."""
+        return []
 
     def _run(self, runner: str | None, progress: bool) -> None:
         try:

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from geneva.errors import InvalidArgumentError
-from geneva.job import JobFuture, run_job
+from geneva.job import begin_job, run_job
+from geneva.job_future import JobFuture
 from geneva.jobs.planner import Plan
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments, check_arguments
@@ -288,7 +289,7 @@ class Table:
         if unknown:
             raise TypeError(f"backfill_async() got an unexpected argument {min(unknown)!r}")
         job = self._job(columns, udf, arguments, job_id)
-        return JobFuture(job, runner=runner, progress=progress)
+        return begin_job(job, runner=runner, progress=progress)
 
     def plan_backfill(
         self,

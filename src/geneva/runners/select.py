@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from geneva.errors import InvalidArgumentError, MissingExtraError
 from geneva.pipeline.backfill import Admit, BackfillJob, admit_here
 from geneva.pipeline.driver import Runner
-from geneva.pipeline.environment import Versions, environment_versions
 from geneva.runners.inline import InlineRunner
 from geneva.runners.machine import this_machine
 from geneva.runners.pool import session_pool
 from geneva.runners.processes import ProcessRunner
 
+if TYPE_CHECKING:
+    from geneva.runners.ray.contexts import RayContext
+
+_ADDRESS_VARIABLE = "RAY_ADDRESS"
 RUNNERS = ("process", "inline", "ray")
 
 
@@ -30,13 +34,10 @@ class Workplace:
         Grants workers, or refuses.
     make_runner : callable
         Makes the runner of a round for what was granted.
-    versions : tuple
-        The caller's versions, where workers live in another environment.
     """
 
     admit: Admit
     make_runner: Callable[[int], Runner]
-    versions: Versions = ()
 
 
 def chosen_runner(kind: str | None) -> str:
@@ -45,53 +46,74 @@ def chosen_runner(kind: str | None) -> str:
     Parameters
     ----------
     kind
-        What the caller asked for; None means Ray if this process is connected to a cluster, and
-        processes of this machine otherwise.
+        What the caller asked for; None means Ray if this process is connected to a cluster or
+        ``RAY_ADDRESS`` names one, and processes of this machine otherwise.
 
     Raises
     ------
     InvalidArgumentError
-        There is no such kind, or Ray is asked for and this process is not connected to it.
+        There is no such kind, or Ray is asked for and no cluster is known.
 
     Examples
     --------
     >>> chosen_runner(None), chosen_runner("inline")
     ('process', 'inline')
     """
-    connected = _connected_to_ray()
+    cluster_known = _connected_to_ray() or bool(os.environ.get(_ADDRESS_VARIABLE))
     if kind is None:
-        return "ray" if connected else "process"
+        return "ray" if cluster_known else "process"
     if kind not in RUNNERS:
         raise InvalidArgumentError(f"runner={kind!r}; expected one of {', '.join(RUNNERS)}.")
-    if kind == "ray" and not connected:
+    if kind == "ray" and not cluster_known:
         raise InvalidArgumentError(
             "runner='ray', but this process is connected to no Ray cluster. Call backfill() inside "
-            'of "with db.local_ray_context():", or after ray.init().'
+            'of "with db.local_ray_context():" or "with db.context(cluster)", after ray.init(), or '
+            f"set {_ADDRESS_VARIABLE}."
         )
     return kind
 
 
-@contextmanager
-def workplace(kind: str, job: BackfillJob) -> Iterator[Workplace]:
-    """Prepare where a job's workers run, and give everything back afterwards."""
-    if kind == "ray":
-        from geneva.runners.ray.cluster_job import ClusterJob
+def connect_to_ray() -> None:
+    """Connect to the cluster that ``RAY_ADDRESS`` names, if this process is connected to none."""
+    if not _connected_to_ray():
+        require_ray(f"{_ADDRESS_VARIABLE} is set, but ")
+        from geneva.runners.ray.connection import connect_to_environment
 
-        cluster = ClusterJob(job)
-        try:
-            yield Workplace(cluster.admit, cluster.runner, environment_versions())
-        finally:
-            cluster.close()
-        return
+        connect_to_environment()
+
+
+def workplace(kind: str, job: BackfillJob) -> Workplace:
+    """Return where a job's workers run on this machine."""
     admit = partial(admit_here, job, this_machine())
     if kind == "inline":
-        yield Workplace(admit, lambda granted: InlineRunner())  # noqa: ARG005 - always one worker
-    else:
-        yield Workplace(admit, partial(ProcessRunner, session_pool()))
+        return Workplace(admit, lambda granted: InlineRunner())  # noqa: ARG005 - always one worker
+    return Workplace(admit, partial(ProcessRunner, session_pool()))
 
 
-def require_ray() -> None:
+def get_current_context() -> RayContext | None:
+    """Return the context that jobs of this process run in now; None outside of all blocks.
+
+    Returns
+    -------
+    RayContext or None
+        What ``with db.context(...)`` or ``with db.local_ray_context()`` entered last.
+
+    Examples
+    --------
+    >>> get_current_context() is None
+    True
+    """
+    contexts = sys.modules.get("geneva.runners.ray.contexts")
+    return None if contexts is None else contexts.current_context()
+
+
+def require_ray(why: str = "") -> None:
     """Say how to install Ray if it is missing.
+
+    Parameters
+    ----------
+    why
+        How the message begins, if it is not plain why Ray is needed.
 
     Raises
     ------
@@ -102,7 +124,7 @@ def require_ray() -> None:
         import ray  # noqa: F401
     except ModuleNotFoundError:
         raise MissingExtraError(
-            "Ray is not installed. Install it with: pip install 'opengeneva[ray]'"
+            f"{why}Ray is not installed. Install it with: pip install 'opengeneva[ray]'"
         ) from None
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FUNCTIONS_FOLDER = "_udfs"
 PARTS_FOLDER = "_geneva/parts"
 CLUSTERS_FOLDER = "_geneva/clusters"
+JOBS_FOLDER = "_geneva/jobs"
 
 
 class TableFiles:

@@ -32,6 +32,17 @@ class TableLocation:
         return PurePosixPath(self.uri).name.removesuffix(".lance")
 
     @property
+    def database(self) -> TableLocation:
+        """Where the database is that the table belongs to.
+
+        Examples
+        --------
+        >>> TableLocation("s3://bucket/db/docs.lance").database.uri
+        's3://bucket/db'
+        """
+        return TableLocation(self.uri.rpartition("/")[0], self.storage_options)
+
+    @property
     def options(self) -> dict[str, str] | None:
         """Storage options as Lance takes them."""
         return dict(self.storage_options) or None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
+from typing import Any
 
+from geneva.config import Settings
 from geneva.jobs.messages import FunctionPrinted
-from geneva.jobs.spec import BackfillSpec
+from geneva.jobs.spec import BackfillSpec, backfill_spec
 from geneva.pipeline.backfill import BackfillJob, refused, request_of
 from geneva.resources.admission import admit_to_cluster
 from geneva.resources.footprint import Footprint
@@ -14,17 +16,37 @@ from geneva.runners.ray.runner import RayRunner
 
 
 class ClusterJob:
-    """Admits one job to the cluster that this process is connected to, and runs its workers there.
+    """Admits one job to the cluster that this process is part of, and runs its workers there.
 
     Parameters
     ----------
     job
         The job.
+    settings
+        The caller's settings.
+    printed
+        Takes the lines that functions print: "stdout" or "stderr", and the line.
     """
 
-    def __init__(self, job: BackfillJob) -> None:
+    def __init__(
+        self, job: BackfillJob, settings: Settings, printed: Callable[[str, str], None]
+    ) -> None:
         self._job = job
+        self._settings = settings
+        self._printed = printed
         self._runner: RayRunner | None = None
+
+    def prestart(self) -> None:
+        """Reserve the core and start its applier, before it is known what there is to do.
+
+        Raises
+        ------
+        ResourcesUnavailableError
+            As :meth:`admit`.
+        """
+        self.admit(backfill_spec(self._job.column, self._job.arguments))
+        if self._runner is not None:
+            self._runner.prestart()
 
     def admit(self, spec: BackfillSpec) -> int:
         """Grant all units that are asked for, or refuse if not even one could ever be placed.
@@ -39,7 +61,7 @@ class ClusterJob:
         if admission.granted == 0 and not can_add_nodes():
             raise refused(self._job, admission.reason, admission.fix)
         if self._runner is None:
-            self._runner = RayRunner(self._job.job_id, footprint, _print)
+            self._runner = RayRunner(self._job.job_id, footprint, self._settings, self._print)
         return spec.concurrency
 
     def runner(self, granted: int) -> RayRunner:  # noqa: ARG002 - the footprint has it
@@ -48,17 +70,19 @@ class ClusterJob:
             raise RuntimeError("a job runs only after it was admitted")
         return self._runner
 
+    def tracker_place(self) -> tuple[str, Any] | None:
+        """Return the run's tag and the reserved group that holds the tracker's share."""
+        return None if self._runner is None else self._runner.tracker_place()
+
     def close(self) -> None:
         """Give everything back."""
         if self._runner is not None:
             self._runner.close()
 
-
-def _print(component: str, event: FunctionPrinted) -> None:
-    where = component
-    if event.batch is not None:
-        rows = event.batch.rows
-        where += f", rows {rows.start}-{rows.stop - 1} of fragment {event.batch.fragment_id}"
-    for line in event.text.split("\n"):
-        # Looked up at each line: notebooks and progress bars replace these objects.
-        print(f"[{where}] {line}", file=getattr(sys, event.stream))
+    def _print(self, component: str, event: FunctionPrinted) -> None:
+        where = component
+        if event.batch is not None:
+            rows = event.batch.rows
+            where += f", rows {rows.start}-{rows.stop - 1} of fragment {event.batch.fragment_id}"
+        for line in event.text.split("\n"):
+            self._printed(event.stream, f"[{where}] {line}")

@@ -5,28 +5,26 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import threading
-from types import TracebackType
+from collections.abc import Mapping
+from typing import Any
 
 import ray
 
+from geneva.cluster.exit_mode import ExitMode
 from geneva.errors import InvalidArgumentError, MissingExtraError
 from geneva.resources.footprint import Components
 from geneva.runners.machine import this_machine
+from geneva.runners.ray.contexts import Link, RayContext
 from geneva.runners.ray.private import (
-    LocalCluster,
     dashboard_is_missing,
     silence_raylet,
     start_local_cluster,
     unsilence_raylet,
 )
+from geneva.runners.ray.spares import Spares
 
 # What Ray's own processes and the operating system need besides the workers.
 _MEMORY_SHARE = 0.8
-
-_lock = threading.RLock()
-_started: LocalCluster | None = None
-_blocks = 0
 
 
 def logical_cpus(cores: float) -> int:
@@ -44,13 +42,13 @@ def logical_cpus(cores: float) -> int:
     return math.ceil(cores + aside - 1e-9)
 
 
-class LocalRayContext:
+class LocalRayContext(RayContext):
     """Runs the jobs of a ``with`` block on a Ray cluster of this machine.
 
-    Made by :meth:`Connection.local_ray_context`. The first block starts the cluster, further ones,
-    inside of it or in other threads, share it, and the last one to end stops it. In a process that
-    is connected to a cluster already, by ``ray.init()`` for example, blocks use that one and leave
-    it alone.
+    Made by :meth:`Connection.local_ray_context`, and by :meth:`Connection.context` for a cluster
+    that is defined as local. The first block starts the cluster, further ones, inside of it or in
+    other threads, share it, and the last one to end stops it. In a process that is connected to a
+    cluster already, by ``ray.init()`` for example, blocks use that one and leave it alone.
 
     Parameters
     ----------
@@ -58,9 +56,24 @@ class LocalRayContext:
         Logical CPUs. Default: one per core, and room for driver, tracker and writers.
     dashboard
         Whether to start Ray's dashboard as well.
+    on_exit, wait_timeout
+        See :class:`~geneva.runners.ray.contexts.RayContext`.
+    ray_init_kwargs
+        More arguments for ``ray.init``.
     """
 
-    def __init__(self, *, num_cpus: int | None = None, dashboard: bool = False) -> None:
+    private = True
+
+    def __init__(
+        self,
+        *,
+        num_cpus: int | None = None,
+        dashboard: bool = False,
+        on_exit: ExitMode = ExitMode.DELETE,
+        wait_timeout: float | None = None,
+        ray_init_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(on_exit, wait_timeout)
         if num_cpus is not None and (type(num_cpus) is not int or num_cpus < 1):
             raise InvalidArgumentError(
                 f"num_cpus={num_cpus!r}; expected a whole number of at least 1."
@@ -72,53 +85,37 @@ class LocalRayContext:
                 "pip install 'opengeneva[ray-dashboard]'"
             )
         self._dashboard = dashboard
+        self._ray_init_kwargs = dict(ray_init_kwargs or {})
 
-    def __enter__(self) -> LocalRayContext:
-        global _blocks
-        with _lock:
-            if _blocks == 0 and not ray.is_initialized():
-                _start(self._num_cpus, dashboard=self._dashboard)
-            _blocks += 1
-        return self
+    def connect(self) -> Link:
+        """Start a cluster and connect this process."""
+        machine = this_machine()
+        cluster = start_local_cluster(
+            num_cpus=self._num_cpus or logical_cpus(machine.num_cpus),
+            num_gpus=int(machine.num_gpus),
+            memory_bytes=int(machine.memory_bytes * _MEMORY_SHARE),
+            dashboard=self._dashboard,
+        )
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        global _blocks
-        with _lock:
-            _blocks -= 1
-            if _blocks == 0:
-                _stop()
+        spares = Spares()
 
+        def stop() -> None:
+            spares.cancel()
+            try:
+                with contextlib.suppress(RuntimeError):
+                    ray.shutdown()
+            finally:
+                cluster.stop()
+                unsilence_raylet()
 
-def _start(num_cpus: int | None, *, dashboard: bool) -> None:
-    global _started
-    machine = this_machine()
-    _started = start_local_cluster(
-        num_cpus=num_cpus or logical_cpus(machine.num_cpus),
-        num_gpus=int(machine.num_gpus),
-        memory_bytes=int(machine.memory_bytes * _MEMORY_SHARE),
-        dashboard=dashboard,
-    )
-    silence_raylet()
-    try:
-        ray.init(address=_started.address, log_to_driver=False, logging_level=logging.ERROR)
-    except BaseException:
-        _stop()
-        raise
+        silence_raylet()
+        try:
+            options = {"log_to_driver": False, "logging_level": logging.ERROR}
+            ray.init(address=cluster.address, **{**options, **self._ray_init_kwargs})
+        except BaseException:
+            stop()
+            raise
+        return Link(stop, spares.refill)
 
-
-def _stop() -> None:
-    global _started
-    if _started is None:
-        return
-    cluster, _started = _started, None
-    try:
-        with contextlib.suppress(RuntimeError):
-            ray.shutdown()
-    finally:
-        cluster.stop()
-        unsilence_raylet()
+    def check_connection(self) -> None:
+        """Take any cluster that this process is connected to."""

@@ -36,6 +36,17 @@ def component_name(tag: str, role: str, number: int) -> str:
     return f"{_PREFIX}:{tag}:{role}-{number}"
 
 
+def driver_name(job_id: str) -> str:
+    """Name a job's driver.
+
+    Examples
+    --------
+    >>> driver_name("4f1c22abe0")[:16], driver_name("4f1c22abe0")[-7:]
+    ('geneva:4f1c22ab.', ':driver')
+    """
+    return f"{_PREFIX}:{run_tag(job_id)}:driver"
+
+
 def group_name(tag: str, number: int, *, core: bool) -> str:
     """Name a placement group.
 

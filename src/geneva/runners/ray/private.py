@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import ray
 import ray._private.worker as ray_worker
+from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
 from ray._private.node import Node as RayNode
 from ray._private.parameter import RayParams
 from ray._private.utils import get_dashboard_dependency_error
@@ -22,6 +24,9 @@ from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply, NodeStatus
 from geneva.resources.cluster import Node
 
 _RPC_TIMEOUT_S = 5
+_SPARE_S = 600
+# What every component needs; loaded while the caller still prepares its first job.
+_PRELOADED = ["lance", "geneva.runners.ray.driver_actor", "geneva.runners.ray.worker_actor"]
 # Rows never pass through the object store.
 _OBJECT_STORE_BYTES = 128 << 20
 
@@ -85,8 +90,9 @@ def start_local_cluster(
                     min_worker_port=0,
                     max_worker_port=0,
                     _system_config={
-                        "enable_worker_prestart": False,
-                        "prestart_worker_first_driver": False,
+                        "enable_worker_prestart": True,
+                        "prestart_worker_first_driver": True,
+                        "preload_python_modules": _PRELOADED,
                     },
                 ),
                 head=True,
@@ -163,6 +169,32 @@ def can_add_nodes() -> bool:
     reply = GetClusterStatusReply()
     reply.ParseFromString(client.get_cluster_status(timeout_s=_RPC_TIMEOUT_S))
     return bool(reply.autoscaling_state.last_seen_cluster_resource_state_version)
+
+
+def start_workers(count: int) -> None:
+    """Start worker processes on this node that any actor can take; what fails is left undone.
+
+    No function of Ray's Python side does this, only the service of its node.
+    """
+    try:
+        import grpc
+        from ray.core.generated import node_manager_pb2, node_manager_pb2_grpc
+    except ImportError:  # Ray was installed without our extra.
+        return
+    with contextlib.suppress(grpc.RpcError, ValueError, AttributeError, StopIteration):
+        here = ray_worker.global_worker.current_node_id.hex()
+        node = next(node for node in ray.nodes() if node["NodeID"] == here)
+        headers = get_auth_headers_if_auth_enabled({})
+        metadata = [(name.lower(), value) for name, value in headers.items()]
+        metadata.append(("ray_cluster_id", ray_worker.global_worker.gcs_client.cluster_id.hex()))
+        request = node_manager_pb2.PrestartWorkersRequest(
+            num_workers=count, keep_alive_duration_secs=_SPARE_S
+        )
+        with grpc.insecure_channel(
+            f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+        ) as channel:
+            service = node_manager_pb2_grpc.NodeManagerServiceStub(channel)
+            service.PrestartWorkers(request, metadata=metadata, timeout=_RPC_TIMEOUT_S)
 
 
 def error_log_path() -> str:

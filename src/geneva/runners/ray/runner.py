@@ -11,7 +11,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from geneva.config import settings
+from geneva.config import Settings
 from geneva.errors import ResourcesUnavailableError
 from geneva.jobs.messages import (
     Apply,
@@ -43,6 +43,7 @@ from geneva.runners.ray.worker_actor import LISTENING_THREADS, Hello, WorkerActo
 _FETCH_S = 5.0
 _STEP_S = 0.5
 _FIRST_STEPS_S = 0.02
+_PRESTART_S = 0.1
 # Ray calls an actor unavailable while it finds out whether its node is gone.
 _UNAVAILABLE_S = 25.0
 
@@ -74,6 +75,8 @@ class RayRunner:
         The job.
     footprint
         What its components ask for, and the most units.
+    settings
+        The caller's settings.
     printed
         Takes what functions print.
     """
@@ -81,11 +84,16 @@ class RayRunner:
     traits = RunnerTraits(separate_writers=True, startup_s=0.8, tick_s=0.25)
 
     def __init__(
-        self, job_id: str, footprint: Footprint, printed: Callable[[str, FunctionPrinted], None]
+        self,
+        job_id: str,
+        footprint: Footprint,
+        settings: Settings,
+        printed: Callable[[str, FunctionPrinted], None],
     ) -> None:
         self.max_workers = footprint.concurrency
         self._tag = run_tag(job_id)
         self._footprint = footprint
+        self._reserve_timeout_s = settings.reserve_timeout_s
         self._printed = printed
         self._units = Units(self._tag, footprint)
         self._remotes: dict[int, _Remote] = {}
@@ -98,6 +106,20 @@ class RayRunner:
         self._events: list[Event] = []
         self._had_place_s = time.monotonic()
 
+    def prestart(self) -> None:
+        """Reserve the core and start its applier, if there is a place for it right now."""
+        self.start_workers(1)
+        deadline = time.monotonic() + _PRESTART_S
+        while not self._remotes and time.monotonic() < deadline:
+            self._step()
+            time.sleep(_FIRST_STEPS_S / 4)
+
+    def tracker_place(self) -> tuple[str, Any] | None:
+        """Return the run's tag and the group that holds the tracker's share, while it is held."""
+        units = list(self._units.units.values())
+        cores = [unit.group for unit in units if unit.core and unit.held and not unit.leaving]
+        return (self._tag, cores[0]) if cores else None
+
     # -- what the driver calls -----------------------------------------------------------------
 
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
@@ -106,6 +128,7 @@ class RayRunner:
         for remote in self._remotes.values():
             remote.actor.order.remote(context)
         appliers = [r for r in self._remotes.values() if r.role is Role.APPLIER]
+        self._wanted = len(appliers)  # The job says how many more it wants.
         ready = tuple(r.worker for r in appliers if r.hello is not None)
         return ready, len(appliers) - len(ready)
 
@@ -189,7 +212,7 @@ class RayRunner:
             self._events.append(WorkersWaiting(*waiting))
         if appliers or self._wanted == 0:
             self._had_place_s = now_s
-        elif now_s - self._had_place_s > settings().reserve_timeout_s:
+        elif now_s - self._had_place_s > self._reserve_timeout_s:
             self._events.append(StopRequested(self._no_place(now_s - self._had_place_s)))
             self._wanted = 0
         self._next_step_s = now_s + (_STEP_S if appliers else _FIRST_STEPS_S)

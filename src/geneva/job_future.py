@@ -1,0 +1,77 @@
+"""What every job that runs in the background offers to whoever holds it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from geneva.jobs.progress import Progress
+from geneva.jobs.result import BackfillJobResult
+
+
+class JobFuture(ABC):
+    """A backfill that runs in the background.
+
+    Made by :meth:`Table.backfill_async`, and by :meth:`Connection.get_job` for a job on a cluster
+    that any process began.
+    """
+
+    @property
+    @abstractmethod
+    def job_id(self) -> str:
+        """Id of the job."""
+
+    @property
+    @abstractmethod
+    def table_name(self) -> str:
+        """Name of the table."""
+
+    @property
+    @abstractmethod
+    def column_names(self) -> list[str]:
+        """The columns that are computed."""
+
+    @abstractmethod
+    def done(self, timeout: float | None = None) -> bool:
+        """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""
+
+    @abstractmethod
+    def status(self) -> Progress:
+        """Return how far the job is."""
+
+    @abstractmethod
+    def result(self, timeout: float | None = None) -> BackfillJobResult:
+        """Wait for the job and return its result, or raise what ended it.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; None waits as long as the job takes. The job goes on when the time is
+            over: ``cancel()`` stops it.
+
+        Raises
+        ------
+        TimeoutError
+            The job has not ended in time.
+        DriverLostError
+            The job runs on a cluster, and nothing has been heard of it for half a minute.
+        """
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Ask the job to stop; what is computed is kept, and ``result()`` raises."""
+
+    @abstractmethod
+    def logs(self) -> list[str]:
+        """Return the lines that the function printed, as far as they are recorded.
+
+        A job on a cluster records them, with worker and rows. One in worker processes of this
+        process prints them where this process prints, and records none.
+        """
+
+
+def not_ended(job_id: str, timeout_s: float | None, now: Progress) -> TimeoutError:
+    """Return the error for a job that takes longer than the caller wants to wait."""
+    return TimeoutError(
+        f"Job {job_id} has not ended after {timeout_s or 0:g} s; {now.rows_done:,} of "
+        f"{now.rows_total:,} rows are computed. It goes on; cancel() stops it."
+    )

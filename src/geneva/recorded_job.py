@@ -1,0 +1,161 @@
+"""A job on a cluster, reached through its record: from any process with the same database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from geneva import errors
+from geneva.errors import DriverLostError, GenevaError, JobNotFoundError, with_details
+from geneva.job_future import JobFuture, not_ended
+from geneva.jobs.progress import Progress
+from geneva.jobs.record import JobRecord, JobStatus, RecordedError
+from geneva.jobs.result import BackfillJobResult
+from geneva.pipeline.failure import WorkerTraceback
+from geneva.storage.job_files import JobFiles
+from geneva.storage.model import TableLocation
+
+_FIRST_POLL_S = 0.05
+_POLL_S = 0.5
+# A running job's record is written about every second; a driver that is started again on another
+# node is silent for some 20 s.
+_LOST_S = 30.0
+
+
+class RecordedJob(JobFuture):
+    """A job on a cluster.
+
+    Parameters
+    ----------
+    database
+        The database's folder or prefix.
+    job_id
+        The job.
+
+    Raises
+    ------
+    JobNotFoundError
+        No such job is recorded.
+    """
+
+    def __init__(self, database: TableLocation, job_id: str) -> None:
+        self._job_id = job_id
+        self._database = database
+        self._files = JobFiles(database, job_id)
+        self._beat_s = time.monotonic()
+        self._record = self._read()
+
+    @property
+    def job_id(self) -> str:
+        """Id of the job."""
+        return self._job_id
+
+    @property
+    def table_name(self) -> str:
+        """Name of the table."""
+        return self._record.table_name
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns that are computed."""
+        return [self._record.column_name]
+
+    def record(self) -> JobRecord:
+        """Return the job as it is recorded now."""
+        if not self._record.status.ended:
+            self._take(self._read())
+        return self._record
+
+    def done(self, timeout: float | None = None) -> bool:
+        """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""
+        try:
+            return self._wait(timeout or 0).status.ended
+        except DriverLostError:
+            return True
+
+    def status(self) -> Progress:
+        """Return how far the job is; at most about two seconds old."""
+        return self.record().progress
+
+    def result(self, timeout: float | None = None) -> BackfillJobResult:
+        """Wait for the job and return its result, or raise what ended it."""
+        record = self._wait(timeout)
+        if record.error is not None:
+            raise _error(record.error)
+        if record.result is None:
+            raise not_ended(self._job_id, timeout, record.progress)
+        return record.result
+
+    def cancel(self) -> None:
+        """Ask the job to stop; what is computed is kept, and ``result()`` raises."""
+        if not self.record().status.ended:
+            self._files.ask_cancel()
+
+    def logs(self) -> list[str]:
+        """Return the lines that the function printed, with worker and rows."""
+        return self._files.read_lines()
+
+    def watch(self, show: Callable[[Progress], None]) -> None:
+        """Show progress until the job has ended."""
+        while True:
+            record = self.record()
+            show(record.progress)
+            if record.status.ended or self._is_lost():
+                return
+            time.sleep(_POLL_S)
+
+    def _wait(self, timeout_s: float | None) -> JobRecord:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        pause_s = _FIRST_POLL_S
+        while True:
+            record = self.record()
+            left_s = pause_s if deadline is None else deadline - time.monotonic()
+            if record.status.ended:
+                return record
+            if self._is_lost():
+                raise DriverLostError(
+                    f"Nothing has been heard of job {self._job_id} for {_LOST_S:.0f} s: its driver "
+                    "is gone, or cannot reach the database. What was computed is kept; a new "
+                    "backfill goes on from there."
+                )
+            if left_s <= 0:
+                return record
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(_POLL_S, 2 * pause_s)
+
+    def _is_lost(self) -> bool:
+        # One that is pending waits for a place; nobody writes its record meanwhile.
+        silent_s = time.monotonic() - self._beat_s
+        return self._record.status is JobStatus.RUNNING and silent_s > _LOST_S
+
+    def _take(self, record: JobRecord) -> None:
+        if record.beat != self._record.beat:
+            self._beat_s = time.monotonic()
+        self._record = record
+
+    def _read(self) -> JobRecord:
+        text = self._files.read_record()
+        if text is None:
+            raise JobNotFoundError(
+                f"Job {self._job_id!r} is not recorded in {self._database.uri}. Jobs that ran on a "
+                "Ray cluster are, under the id that they were given."
+            )
+        try:
+            return JobRecord.from_json(text)
+        except ValueError as error:
+            raise GenevaError(
+                f"The record of job {self._job_id!r} in {self._database.uri} cannot be read: "
+                f"{error}."
+            ) from None
+
+
+def _error(recorded: RecordedError) -> BaseException:
+    """Return the error that ended a job, made from words alone."""
+    kind = getattr(errors, recorded.kind, None)
+    known = isinstance(kind, type) and issubclass(kind, GenevaError)
+    name = "" if known else f"{recorded.kind}: "
+    error = (kind if known else GenevaError)(f"{name}{recorded.message}")  # type: ignore[misc]
+    if recorded.traceback:
+        with_details(error, user_traceback=recorded.traceback)
+        error.__cause__ = WorkerTraceback(recorded.traceback)
+    return error

@@ -1,0 +1,272 @@
+"""The caller's side of a job on a cluster: submits its driver, and follows it to the end."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+import ray
+
+from geneva.config import Settings
+from geneva.errors import (
+    ClusterUnreachableError,
+    DriverLostError,
+    EnvironmentMismatchError,
+    ResourcesUnavailableError,
+    WorkerStartError,
+)
+from geneva.jobs.progress import Progress
+from geneva.jobs.record import JobRecord, JobStatus
+from geneva.jobs.result import BackfillJobResult
+from geneva.pipeline.backfill import BackfillJob
+from geneva.pipeline.driver import StopSignal, ctrl_c_asks
+from geneva.pipeline.environment import environment_versions
+from geneva.pipeline.failure import pack_error, unpack_error
+from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, News, Seen
+from geneva.resources.cluster import CPU, Bundle
+from geneva.resources.footprint import Components
+from geneva.resources.packing import place, shortage
+from geneva.runners.ray.contexts import job_ended
+from geneva.runners.ray.driver_actor import LISTENING_THREADS, DriverActor, Submission
+from geneva.runners.ray.names import NAMESPACE, driver_name
+from geneva.runners.ray.private import read_nodes
+from geneva.runners.ray.reach import answers
+from geneva.storage.job_files import JobFiles
+
+_NEWS_S = 1.0
+_LOOK_S = 0.25
+_RETRY_S = 0.5
+# Nothing is heard of a driver for so long only if something is wrong.
+_SUSPICIOUS_S = 3.0
+_LOST_S = 25.0
+_PROBE_S = 2.0
+_FAILED_PROBES = 3
+_MOST_RESTARTS = 3
+_DRIVER = (Bundle({CPU: Components().driver_cpus}),)
+
+
+def submit(job: BackfillJob, settings: Settings, *, detached: bool) -> Any:
+    """Record a job and start its driver on the cluster that this process is connected to.
+
+    Parameters
+    ----------
+    job
+        The job.
+    settings
+        Settings of this process.
+    detached
+        Whether the job goes on without this process.
+
+    Returns
+    -------
+    ActorHandle
+        The driver.
+    """
+    files = JobFiles(job.location.database, job.job_id)
+    files.clear()
+    names = job.job_id, job.location.name, job.column.name
+    now = datetime.now(timezone.utc)
+    files.write_record(JobRecord(*names, JobStatus.PENDING, now, Progress(*names)).to_json())
+    versions = environment_versions()
+    submission = pickle.dumps(Submission(job, settings, versions, detached))
+    return (
+        ray.remote(concurrency_groups=LISTENING_THREADS)(DriverActor)
+        .options(
+            name=driver_name(job.job_id),
+            namespace=NAMESPACE,
+            num_cpus=Components().driver_cpus,
+            max_restarts=_MOST_RESTARTS,
+            max_task_retries=0,
+            lifetime="detached",
+        )
+        .remote(*names, versions, submission)
+    )
+
+
+class ClusterRun:
+    """Runs a job on the cluster and waits for its end in this thread.
+
+    Parameters
+    ----------
+    job
+        The job.
+    settings
+        Settings of this process.
+    show
+        Called with the newest progress.
+    stop
+        Lets others end the job early.
+    """
+
+    def __init__(
+        self,
+        job: BackfillJob,
+        settings: Settings,
+        show: Callable[[Progress], None],
+        stop: StopSignal,
+    ) -> None:
+        self._job = job
+        self._settings = settings
+        self._show = show
+        self._stop = stop
+        self._stop_passed_on = False
+        self._run_id = ""
+        self._seen: Seen = NOTHING_SEEN
+        self._progress = Progress(job.job_id, job.location.name, job.column.name)
+        self._submitted_s = self._heard_s = time.monotonic()
+        self._probed_s = 0.0
+        self._failed_probes = 0
+
+    def run(self) -> BackfillJobResult:
+        """Submit the job and follow it.
+
+        Raises
+        ------
+        ClusterUnreachableError
+            The cluster is gone; this process is no longer connected to it.
+        DriverLostError
+            The driver was lost more often than it is restarted.
+        """
+        driver = submit(self._job, self._settings, detached=False)
+        try:
+            with ctrl_c_asks(self._stop, wanted=True):
+                end = self._follow(driver)
+        finally:
+            if ray.is_initialized():
+                with contextlib.suppress(ValueError, ray.exceptions.RayError):
+                    ray.kill(driver)
+            job_ended()
+        if end.error is None:
+            assert end.result is not None  # noqa: S101 - a job ends with one of both
+            return end.result
+        if end.cancelled and self._stop.error is not None:
+            raise self._stop.error
+        raise unpack_error(end.error)
+
+    def _follow(self, driver: Any) -> JobEnd:
+        reference = self._ask(driver)
+        while True:
+            ready, _ = ray.wait([reference], timeout=_LOOK_S)
+            self._pass_stop_on(driver)
+            if not ready:
+                self._check_silence()
+                continue
+            try:
+                run_id, news = ray.get(reference)
+            except ray.exceptions.ActorUnavailableError:
+                self._check_silence()
+                time.sleep(_RETRY_S)
+            except ray.exceptions.RayTaskError as error:
+                raise DriverLostError(f"{self._what} failed: {error}") from None
+            except ray.exceptions.RayError as error:
+                raise self._lost(error) from None
+            else:
+                end = self._take(run_id, news)
+                if end is not None:
+                    return end
+            reference = self._ask(driver)
+
+    def _ask(self, driver: Any) -> Any:
+        return driver.follow.remote(self._run_id, self._seen, _NEWS_S)
+
+    def _take(self, run_id: str, news: News) -> JobEnd | None:
+        if run_id != self._run_id:
+            self._stop_passed_on = False  # A driver that was restarted does not know of it.
+        self._run_id, self._seen, self._progress = run_id, news.seen, news.progress
+        self._heard_s, self._failed_probes = time.monotonic(), 0
+        for line in news.lines:
+            # Looked up at each line: notebooks and progress bars replace these objects.
+            print(line.text, file=getattr(sys, line.stream))
+        self._show(news.progress)
+        return news.end
+
+    def _pass_stop_on(self, driver: Any) -> None:
+        if self._stop.error is not None and not self._stop_passed_on and self._run_id:
+            self._stop_passed_on = True
+            driver.stop.remote(pack_error(self._stop.error))
+
+    # -- when nothing is heard -----------------------------------------------------------------
+
+    def _check_silence(self) -> None:
+        """End the wait for a driver that will not be heard, and show what others wait for."""
+        now_s = time.monotonic()
+        silent_s = now_s - self._heard_s
+        if self._stop.error is not None and not self._run_id:
+            raise self._stop.error  # It has not begun.
+        if silent_s < _SUSPICIOUS_S or now_s - self._probed_s < _PROBE_S:
+            return
+        self._probed_s = now_s
+        address = _cluster_address()
+        if address is None:
+            lacking = ""
+        elif answers(address, _PROBE_S):
+            self._failed_probes = 0
+            lacking = _lacking()
+        else:
+            self._failed_probes += 1
+            if self._failed_probes >= _FAILED_PROBES:
+                # Otherwise Ray ends this process a minute after it lost its cluster.
+                ray.shutdown()
+                raise ClusterUnreachableError(
+                    f"The head of the Ray cluster at {address} has not answered for "
+                    f"{silent_s:.0f} s, while it ran {self._what}. What was computed is kept. "
+                    "Connect to a cluster that runs, and run the backfill again."
+                )
+            return
+        self._wait_or_give_up(silent_s, lacking)
+
+    def _wait_or_give_up(self, silent_s: float, lacking: str) -> None:
+        if lacking and silent_s > self._settings.reserve_timeout_s:
+            raise ResourcesUnavailableError(
+                f"{self._what} found no place within {silent_s:.0f} s: it {lacking}. Others hold "
+                "it. Run it again when they are done, or wait longer with "
+                "GENEVA_RESERVE_TIMEOUT_S. What was computed before is kept."
+            )
+        if not lacking and not self._run_id and silent_s > self._settings.worker_start_timeout_s:
+            raise WorkerStartError(
+                f"{self._what} did not start within {silent_s:.0f} s although there is a place for "
+                "it. Look at the logs of the cluster's nodes; GENEVA_WORKER_START_TIMEOUT_S sets "
+                "how long to wait."
+            )
+        if not lacking and self._run_id and silent_s > _LOST_S:
+            raise DriverLostError(
+                f"{self._what} has not been heard of for {silent_s:.0f} s, and was not started "
+                "again. What was computed is kept; a new backfill goes on from there."
+            )
+        waiting = f"the driver {lacking}" if lacking else "the driver is starting"
+        self._show(replace(self._progress, workers_waiting=1, waiting_for=waiting))
+
+    def _lost(self, error: BaseException) -> Exception:
+        text = str(error)
+        if "No module named 'geneva'" in text:
+            return EnvironmentMismatchError(
+                f"{self._what} cannot run: the cluster's nodes have no Geneva. Install the "
+                "caller's version of opengeneva[ray] on all of them."
+            )
+        return DriverLostError(
+            f"{self._what} was lost, and restarting it did not help ({_MOST_RESTARTS} restarts at "
+            f"most). What was computed is kept; a new backfill goes on from there.\n  Ray says: "
+            f"{text}"
+        )
+
+    @property
+    def _what(self) -> str:
+        return f"the driver of the backfill of {self._job.location.name}.{self._job.column.name}"
+
+
+def _cluster_address() -> str | None:
+    """Return where the cluster's head is; None through Ray's own client, which reports a loss."""
+    if ray.util.client.ray.is_connected():
+        return None
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def _lacking() -> str:
+    nodes = read_nodes().usable
+    return "" if place(_DRIVER, nodes) is not None else shortage(_DRIVER, nodes)

@@ -1,0 +1,166 @@
+"""The actor that hosts a job's driver. It outlives whoever submitted the job, if that is wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+
+import ray
+
+from geneva.config import Settings
+from geneva.errors import JobCancelledError
+from geneva.jobs.progress import Progress
+from geneva.pipeline.backfill import BackfillJob, BackfillRun
+from geneva.pipeline.driver import StopSignal
+from geneva.pipeline.environment import Versions, check_environment
+from geneva.pipeline.failure import PackedError, pack_error, placed_error, unpack_error
+from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, News, Seen
+from geneva.runners.ray.cluster_job import ClusterJob
+from geneva.runners.ray.record_keeper import RecordKeeper
+
+LISTENING_THREADS = {"orders": 1, "news": 1}
+
+# A caller asks for news every second. One that is silent for so long is gone.
+_CALLER_GONE_S = 15.0
+# How long an end waits to be recorded, and then to be fetched.
+_RECORDED_S = 10.0
+_WATCH_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a caller hands to the driver.
+
+    Attributes
+    ----------
+    job : BackfillJob
+        What to do.
+    settings : Settings
+        The caller's settings.
+    versions : Versions
+        The caller's versions.
+    detached : bool
+        Whether the job goes on without its caller.
+    """
+
+    job: BackfillJob
+    settings: Settings
+    versions: Versions
+    detached: bool
+
+
+class DriverActor:
+    """Runs one job to its end and tells its caller about it.
+
+    Ray starts it again, on another node if need be, when it is lost. It then plans anew from what
+    is durable.
+
+    Parameters
+    ----------
+    job_id, table_name, column_name
+        The job.
+    versions
+        The caller's versions.
+    submission
+        A pickled :class:`Submission`; it is opened only where versions are right.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        table_name: str,
+        column_name: str,
+        versions: Versions,
+        submission: bytes,
+    ) -> None:
+        self._run_id = uuid.uuid4().hex
+        self._journal = Journal(Progress(job_id, table_name, column_name))
+        self._stop = StopSignal()
+        self._versions = versions
+        self._heard_s = time.monotonic()
+        threading.Thread(target=self._run, args=(submission,), daemon=True).start()
+
+    @ray.method(concurrency_group="news")
+    def follow(self, run_id: str, seen: Seen, timeout_s: float) -> tuple[str, News]:
+        """Return what is new, waiting at most so long, and which run of the driver says so."""
+        self._heard_s = time.monotonic()
+        news = self._journal.follow(seen if run_id == self._run_id else NOTHING_SEEN, timeout_s)
+        self._heard_s = time.monotonic()
+        return self._run_id, news
+
+    @ray.method(concurrency_group="orders")
+    def stop(self, error: PackedError) -> None:
+        """Let the job end early."""
+        self._stop.ask(unpack_error(error))
+
+    def _run(self, submission: bytes) -> None:
+        detached = True
+        keeper: RecordKeeper | None = None
+        try:
+            try:
+                place = f"driver on node {ray.util.get_node_ip_address()}"
+                check_environment(self._versions, place)
+                given: Submission = pickle.loads(submission)
+                detached = given.detached
+                cluster = ClusterJob(given.job, given.settings, self._journal.print)
+                keeper = RecordKeeper(given.job, self._journal, self._stop, cluster.tracker_place)
+                end = self._drive(given, cluster, keeper)
+            except BaseException as error:  # noqa: BLE001 - travels to the caller
+                end = self._failed(placed_error(error, place))
+            self._journal.end(end)
+            if keeper is not None:
+                keeper.close(_RECORDED_S)
+            self._journal.release_end()
+            if not detached:
+                self._wait_until_fetched()
+        finally:
+            # Otherwise Ray would start it again.
+            ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+
+    def _drive(self, given: Submission, cluster: ClusterJob, keeper: RecordKeeper) -> JobEnd:
+        if not given.detached:
+            threading.Thread(target=self._watch_caller, daemon=True).start()
+        try:
+            with contextlib.closing(cluster):
+                cluster.prestart()
+                keeper.start()
+                run = BackfillRun(
+                    given.job,
+                    cluster.admit,
+                    cluster.runner,
+                    given.settings,
+                    self._journal.show,
+                    self._stop,
+                    given.versions,
+                )
+                return JobEnd(result=run.run())
+        except BaseException as error:  # noqa: BLE001 - travels to the caller
+            return self._failed(error)
+
+    def _failed(self, error: BaseException) -> JobEnd:
+        cancelled = isinstance(error, (JobCancelledError, KeyboardInterrupt))
+        return JobEnd(error=pack_error(error), cancelled=cancelled)
+
+    def _watch_caller(self) -> None:
+        while self._journal.unreleased_end is None:
+            time.sleep(_WATCH_S)
+            silent_s = time.monotonic() - self._heard_s
+            if silent_s > _CALLER_GONE_S:
+                self._stop.ask(
+                    JobCancelledError(
+                        f"The process that called backfill() has not been heard of for "
+                        f"{silent_s:.0f} s. What was computed is kept; a new backfill goes on from "
+                        "there. backfill_async() begins a job that does not need its caller."
+                    )
+                )
+                return
+
+    def _wait_until_fetched(self) -> None:
+        # The caller ends this actor as soon as it has the end.
+        deadline = time.monotonic() + _CALLER_GONE_S
+        while time.monotonic() < deadline:
+            time.sleep(_WATCH_S)
