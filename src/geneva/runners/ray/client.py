@@ -36,7 +36,7 @@ from geneva.runners.ray.contexts import job_ended
 from geneva.runners.ray.driver_actor import LISTENING_THREADS, DriverActor, Submission
 from geneva.runners.ray.names import NAMESPACE, driver_name
 from geneva.runners.ray.private import read_nodes
-from geneva.runners.ray.reach import answers
+from geneva.runners.ray.reach import HeadWatch
 from geneva.storage.job_files import JobFiles
 
 _NEWS_S = 1.0
@@ -45,8 +45,7 @@ _RETRY_S = 0.5
 # Nothing is heard of a driver for so long only if something is wrong.
 _SUSPICIOUS_S = 3.0
 _LOST_S = 25.0
-_PROBE_S = 2.0
-_FAILED_PROBES = 3
+_ASK_S = 1.0
 _MOST_RESTARTS = 3
 _DRIVER = (Bundle({CPU: Components().driver_cpus}),)
 
@@ -119,9 +118,9 @@ class ClusterRun:
         self._run_id = ""
         self._seen: Seen = NOTHING_SEEN
         self._progress = Progress(job.job_id, job.location.name, job.column.name)
-        self._submitted_s = self._heard_s = time.monotonic()
-        self._probed_s = 0.0
-        self._failed_probes = 0
+        self._head = HeadWatch()
+        self._heard_s = time.monotonic()
+        self._asked_s = 0.0
 
     def run(self) -> BackfillJobResult:
         """Submit the job and follow it.
@@ -137,6 +136,10 @@ class ClusterRun:
         try:
             with ctrl_c_asks(self._stop, wanted=True):
                 end = self._follow(driver)
+        except ClusterUnreachableError:
+            # Otherwise Ray ends this process a minute after it lost its cluster.
+            ray.shutdown()
+            raise
         finally:
             if ray.is_initialized():
                 with contextlib.suppress(ValueError, ray.exceptions.RayError):
@@ -154,6 +157,7 @@ class ClusterRun:
         while True:
             ready, _ = ray.wait([reference], timeout=_LOOK_S)
             self._pass_stop_on(driver)
+            self._head.check(self._what)
             if not ready:
                 self._check_silence()
                 continue
@@ -179,7 +183,7 @@ class ClusterRun:
         if run_id != self._run_id:
             self._stop_passed_on = False  # A driver that was restarted does not know of it.
         self._run_id, self._seen, self._progress = run_id, news.seen, news.progress
-        self._heard_s, self._failed_probes = time.monotonic(), 0
+        self._heard_s = time.monotonic()
         for line in news.lines:
             # Looked up at each line: notebooks and progress bars replace these objects.
             print(line.text, file=getattr(sys, line.stream))
@@ -195,31 +199,14 @@ class ClusterRun:
 
     def _check_silence(self) -> None:
         """End the wait for a driver that will not be heard, and show what others wait for."""
-        now_s = time.monotonic()
-        silent_s = now_s - self._heard_s
         if self._stop.error is not None and not self._run_id:
             raise self._stop.error  # It has not begun.
-        if silent_s < _SUSPICIOUS_S or now_s - self._probed_s < _PROBE_S:
+        now_s = time.monotonic()
+        silent_s = now_s - self._heard_s
+        if silent_s < _SUSPICIOUS_S or now_s - self._asked_s < _ASK_S or not self._head.answering:
             return
-        self._probed_s = now_s
-        address = _cluster_address()
-        if address is None:
-            lacking = ""
-        elif answers(address, _PROBE_S):
-            self._failed_probes = 0
-            lacking = _lacking()
-        else:
-            self._failed_probes += 1
-            if self._failed_probes >= _FAILED_PROBES:
-                # Otherwise Ray ends this process a minute after it lost its cluster.
-                ray.shutdown()
-                raise ClusterUnreachableError(
-                    f"The head of the Ray cluster at {address} has not answered for "
-                    f"{silent_s:.0f} s, while it ran {self._what}. What was computed is kept. "
-                    "Connect to a cluster that runs, and run the backfill again."
-                )
-            return
-        self._wait_or_give_up(silent_s, lacking)
+        self._asked_s = now_s
+        self._wait_or_give_up(silent_s, "" if self._head.address is None else _lacking())
 
     def _wait_or_give_up(self, silent_s: float, lacking: str) -> None:
         if lacking and silent_s > self._settings.reserve_timeout_s:
@@ -258,13 +245,6 @@ class ClusterRun:
     @property
     def _what(self) -> str:
         return f"the driver of the backfill of {self._job.location.name}.{self._job.column.name}"
-
-
-def _cluster_address() -> str | None:
-    """Return where the cluster's head is; None through Ray's own client, which reports a loss."""
-    if ray.util.client.ray.is_connected():
-        return None
-    return str(ray.get_runtime_context().gcs_address)
 
 
 def _lacking() -> str:

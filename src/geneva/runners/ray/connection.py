@@ -18,7 +18,7 @@ from geneva.errors import (
 )
 from geneva.runners.ray.contexts import Link, RayContext
 from geneva.runners.ray.private import silence_raylet, unsilence_raylet
-from geneva.runners.ray.reach import RAY_CLIENT, answers
+from geneva.runners.ray.reach import RAY_CLIENT, answers, cluster_address
 
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
 _ANSWER_S = 5.0
@@ -66,7 +66,7 @@ class ClusterContext(RayContext):
 
     def check_connection(self) -> None:
         """Refuse another cluster than the one that this process is connected to."""
-        wanted, found = self._cluster.ray_address or "", _connected_address()
+        wanted, found = self._cluster.ray_address or "", cluster_address()
         if found not in (wanted, None):
             raise InvalidArgumentError(
                 f"Cluster {self._cluster.name!r} is at {wanted}, but this process is connected to "
@@ -139,10 +139,3 @@ def connect_to_environment() -> None:
             "cluster. Unset it, or pass runner='process', to compute on this machine."
         ) from error
     connect(f"the cluster of {_ADDRESS_VARIABLE}", address, {"log_to_driver": False})
-
-
-def _connected_address() -> str | None:
-    """Return where the cluster is; None if Ray does not say, as through its own client."""
-    if ray.util.client.ray.is_connected():
-        return None
-    return str(ray.get_runtime_context().gcs_address)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import threading
 import time
 import uuid
 from dataclasses import dataclass
+from functools import partial
 
 import ray
 
 from geneva.config import Settings
-from geneva.errors import JobCancelledError
+from geneva.errors import ClusterUnreachableError, JobCancelledError
 from geneva.jobs.progress import Progress
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
@@ -20,6 +22,7 @@ from geneva.pipeline.environment import Versions, check_environment
 from geneva.pipeline.failure import PackedError, pack_error, placed_error, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, News, Seen
 from geneva.runners.ray.cluster_job import ClusterJob
+from geneva.runners.ray.reach import HeadWatch
 from geneva.runners.ray.record_keeper import RecordKeeper
 
 LISTENING_THREADS = {"orders": 1, "news": 1}
@@ -29,6 +32,7 @@ _CALLER_GONE_S = 15.0
 # How long an end waits to be recorded, and then to be fetched.
 _RECORDED_S = 10.0
 _WATCH_S = 0.5
+_HEAD_LOST = 71
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,8 @@ class DriverActor:
             ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
     def _drive(self, given: Submission, cluster: ClusterJob, keeper: RecordKeeper) -> JobEnd:
-        if not given.detached:
-            threading.Thread(target=self._watch_caller, daemon=True).start()
+        watch = partial(self._watch, given, keeper)
+        threading.Thread(target=watch, daemon=True).start()
         try:
             with contextlib.closing(cluster):
                 cluster.prestart()
@@ -145,11 +149,13 @@ class DriverActor:
         cancelled = isinstance(error, (JobCancelledError, KeyboardInterrupt))
         return JobEnd(error=pack_error(error), cancelled=cancelled)
 
-    def _watch_caller(self) -> None:
+    def _watch(self, given: Submission, keeper: RecordKeeper) -> None:
+        """End the job when its caller is gone, and record its end when the cluster's head is."""
+        head = HeadWatch()
         while self._journal.unreleased_end is None:
             time.sleep(_WATCH_S)
             silent_s = time.monotonic() - self._heard_s
-            if silent_s > _CALLER_GONE_S:
+            if not given.detached and silent_s > _CALLER_GONE_S:
                 self._stop.ask(
                     JobCancelledError(
                         f"The process that called backfill() has not been heard of for "
@@ -157,7 +163,13 @@ class DriverActor:
                         "there. backfill_async() begins a job that does not need its caller."
                     )
                 )
-                return
+            try:
+                head.check(f"{given.job.location.name}.{given.job.column.name}")
+            except ClusterUnreachableError as error:
+                # Whoever drives the job waits for the head; Ray ends this process in a moment.
+                self._journal.end(self._failed(error))
+                keeper.close(_RECORDED_S)
+                os._exit(_HEAD_LOST)
 
     def _wait_until_fetched(self) -> None:
         # The caller ends this actor as soon as it has the end.
