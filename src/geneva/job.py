@@ -79,10 +79,11 @@ def begin_job(job: BackfillJob, *, runner: str | None, progress: bool) -> JobFut
     if chosen_runner(runner) != "ray":
         return ThreadJob(job, runner=runner, progress=progress)
     connect_to_ray()
-    from geneva.runners.ray.client import submit
     from geneva.runners.ray.contexts import track
+    from geneva.runners.ray.submission import record_submission, start_driver
 
-    submit(job, settings(), detached=True)
+    record_submission(job)
+    start_driver(job, settings(), detached=True)
     recorded = RecordedJob(job.location.database, job.job_id)
     track(recorded)
     if progress:

@@ -1,14 +1,13 @@
-"""The caller's side of a job on a cluster: submits its driver, and follows it to the end."""
+"""The caller's side of a job on a cluster: follows its driver, and replaces a lost one."""
 
 from __future__ import annotations
 
 import contextlib
-import pickle
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import Any
 
 import ray
@@ -18,26 +17,30 @@ from geneva.errors import (
     ClusterUnreachableError,
     DriverLostError,
     EnvironmentMismatchError,
+    FatalWorkerError,
+    FatalWorkerOOMError,
+    JobCancelledError,
     ResourcesUnavailableError,
     WorkerStartError,
 )
+from geneva.jobs.limits import Limits
+from geneva.jobs.messages import LossCause
 from geneva.jobs.progress import Progress
-from geneva.jobs.record import JobRecord, JobStatus
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob
 from geneva.pipeline.driver import StopSignal, ctrl_c_asks
-from geneva.pipeline.environment import environment_versions
 from geneva.pipeline.failure import pack_error, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, News, Seen
+from geneva.pipeline.tracker import JobTracker, Report
 from geneva.resources.cluster import CPU, Bundle
 from geneva.resources.footprint import Components
 from geneva.resources.packing import place, shortage
 from geneva.runners.ray.contexts import job_ended
-from geneva.runners.ray.driver_actor import LISTENING_THREADS, DriverActor, Submission
-from geneva.runners.ray.names import NAMESPACE, driver_name
+from geneva.runners.ray.deaths import cause_of
 from geneva.runners.ray.private import read_nodes
 from geneva.runners.ray.reach import HeadWatch
-from geneva.storage.job_files import JobFiles
+from geneva.runners.ray.record_keeper import recorded_error
+from geneva.runners.ray.submission import first_progress, record_submission, start_driver
 
 _NEWS_S = 1.0
 _LOOK_S = 0.25
@@ -46,46 +49,8 @@ _RETRY_S = 0.5
 _SUSPICIOUS_S = 3.0
 _LOST_S = 25.0
 _ASK_S = 1.0
-_MOST_RESTARTS = 3
+_MOST_WORDS = 2_000
 _DRIVER = (Bundle({CPU: Components().driver_cpus}),)
-
-
-def submit(job: BackfillJob, settings: Settings, *, detached: bool) -> Any:
-    """Record a job and start its driver on the cluster that this process is connected to.
-
-    Parameters
-    ----------
-    job
-        The job.
-    settings
-        Settings of this process.
-    detached
-        Whether the job goes on without this process.
-
-    Returns
-    -------
-    ActorHandle
-        The driver.
-    """
-    files = JobFiles(job.location.database, job.job_id)
-    files.clear()
-    names = job.job_id, job.location.name, job.column.name
-    now = datetime.now(timezone.utc)
-    files.write_record(JobRecord(*names, JobStatus.PENDING, now, Progress(*names)).to_json())
-    versions = environment_versions()
-    submission = pickle.dumps(Submission(job, settings, versions, detached))
-    return (
-        ray.remote(concurrency_groups=LISTENING_THREADS)(DriverActor)
-        .options(
-            name=driver_name(job.job_id),
-            namespace=NAMESPACE,
-            num_cpus=Components().driver_cpus,
-            max_restarts=_MOST_RESTARTS,
-            max_task_retries=0,
-            lifetime="detached",
-        )
-        .remote(*names, versions, submission)
-    )
 
 
 class ClusterRun:
@@ -117,7 +82,12 @@ class ClusterRun:
         self._stop_passed_on = False
         self._run_id = ""
         self._seen: Seen = NOTHING_SEEN
-        self._progress = Progress(job.job_id, job.location.name, job.column.name)
+        self._progress = first_progress(job)
+        self._limits = Limits(
+            max_workers=1,
+            max_worker_losses=settings.max_worker_losses,
+            max_node_losses=settings.max_node_losses,
+        )
         self._head = HeadWatch()
         self._heard_s = time.monotonic()
         self._asked_s = 0.0
@@ -129,21 +99,20 @@ class ClusterRun:
         ------
         ClusterUnreachableError
             The cluster is gone; this process is no longer connected to it.
-        DriverLostError
-            The driver was lost more often than it is restarted.
+        DriverLostError, FatalWorkerOOMError
+            The driver was lost more often than it is started again.
         """
-        driver = submit(self._job, self._settings, detached=False)
+        record_submission(self._job)
         try:
             with ctrl_c_asks(self._stop, wanted=True):
-                end = self._follow(driver)
-        except ClusterUnreachableError:
-            # Otherwise Ray ends this process a minute after it lost its cluster.
-            ray.shutdown()
+                end = self._run()
+        except BaseException as error:
+            self._record(error)
+            if isinstance(error, ClusterUnreachableError):
+                # Otherwise Ray ends this process a minute after it lost its cluster.
+                ray.shutdown()
             raise
         finally:
-            if ray.is_initialized():
-                with contextlib.suppress(ValueError, ray.exceptions.RayError):
-                    ray.kill(driver)
             job_ended()
         if end.error is None:
             assert end.result is not None  # noqa: S101 - a job ends with one of both
@@ -151,6 +120,22 @@ class ClusterRun:
         if end.cancelled and self._stop.error is not None:
             raise self._stop.error
         raise unpack_error(end.error)
+
+    def _run(self) -> JobEnd:
+        lost: Counter[LossCause] = Counter()
+        while True:
+            driver = start_driver(self._job, self._settings, detached=False)
+            self._heard_s = time.monotonic()
+            try:
+                return self._follow(driver)
+            except _DriverGoneError as gone:
+                lost[gone.cause] += 1
+                if lost[gone.cause] >= self._limits.budget(gone.cause):
+                    raise self._lost_error(gone, lost[gone.cause]) from None
+                self._run_id, self._seen = "", NOTHING_SEEN
+            finally:
+                with contextlib.suppress(ValueError, ray.exceptions.RayError):
+                    ray.kill(driver)
 
     def _follow(self, driver: Any) -> JobEnd:
         reference = self._ask(driver)
@@ -166,10 +151,8 @@ class ClusterRun:
             except ray.exceptions.ActorUnavailableError:
                 self._check_silence()
                 time.sleep(_RETRY_S)
-            except ray.exceptions.RayTaskError as error:
-                raise DriverLostError(f"{self._what} failed: {error}") from None
             except ray.exceptions.RayError as error:
-                raise self._lost(error) from None
+                raise self._gone(error) from None
             else:
                 end = self._take(run_id, news)
                 if end is not None:
@@ -209,42 +192,70 @@ class ClusterRun:
         self._wait_or_give_up(silent_s, "" if self._head.address is None else _lacking())
 
     def _wait_or_give_up(self, silent_s: float, lacking: str) -> None:
+        if self._run_id:
+            if silent_s > _LOST_S:
+                words = f"it has not been heard of for {silent_s:.0f} s"
+                raise _DriverGoneError(LossCause.NODE_LOST, words)
+            return
         if lacking and silent_s > self._settings.reserve_timeout_s:
             raise ResourcesUnavailableError(
                 f"{self._what} found no place within {silent_s:.0f} s: it {lacking}. Others hold "
                 "it. Run it again when they are done, or wait longer with "
                 "GENEVA_RESERVE_TIMEOUT_S. What was computed before is kept."
             )
-        if not lacking and not self._run_id and silent_s > self._settings.worker_start_timeout_s:
+        if not lacking and silent_s > self._settings.worker_start_timeout_s:
             raise WorkerStartError(
                 f"{self._what} did not start within {silent_s:.0f} s although there is a place for "
                 "it. Look at the logs of the cluster's nodes; GENEVA_WORKER_START_TIMEOUT_S sets "
                 "how long to wait."
             )
-        if not lacking and self._run_id and silent_s > _LOST_S:
-            raise DriverLostError(
-                f"{self._what} has not been heard of for {silent_s:.0f} s, and was not started "
-                "again. What was computed is kept; a new backfill goes on from there."
-            )
         waiting = f"the driver {lacking}" if lacking else "the driver is starting"
         self._show(replace(self._progress, workers_waiting=1, waiting_for=waiting))
 
-    def _lost(self, error: BaseException) -> Exception:
+    def _gone(self, error: BaseException) -> Exception:
         text = str(error)
         if "No module named 'geneva'" in text:
             return EnvironmentMismatchError(
                 f"{self._what} cannot run: the cluster's nodes have no Geneva. Install the "
                 "caller's version of opengeneva[ray] on all of them."
             )
-        return DriverLostError(
-            f"{self._what} was lost, and restarting it did not help ({_MOST_RESTARTS} restarts at "
-            f"most). What was computed is kept; a new backfill goes on from there.\n  Ray says: "
-            f"{text}"
+        if isinstance(error, ray.exceptions.RayTaskError):
+            return DriverLostError(f"{self._what} failed: {text}")
+        return _DriverGoneError(cause_of(error, None, set()), text)
+
+    def _lost_error(self, gone: _DriverGoneError, times: int) -> FatalWorkerError:
+        head = f"{self._what} was lost {times} times"
+        tail = (
+            "What was computed is kept; a new backfill goes on from there.\n  Ray says: "
+            f"{gone.words[:_MOST_WORDS]}"
         )
+        if gone.cause is LossCause.OUT_OF_MEMORY:
+            return FatalWorkerOOMError(
+                f"{head} because its node ran out of memory. Lower batch_size or concurrency, ask "
+                f"for more with memory=, or let the function hold less at once. {tail}"
+            )
+        return DriverLostError(f"{head} ({gone.cause.value}). {tail}")
+
+    def _record(self, error: BaseException) -> None:
+        """Record the end of a job whose driver can no longer do it."""
+        cancelled = isinstance(error, (KeyboardInterrupt, JobCancelledError))
+        end = recorded_error(pack_error(error))
+        with contextlib.suppress(Exception):  # The error itself says more.
+            tracker = JobTracker(self._job.location.database, self._job.job_id)
+            tracker.report(Report(self._progress, end=end, cancelled=cancelled))
 
     @property
     def _what(self) -> str:
         return f"the driver of the backfill of {self._job.location.name}.{self._job.column.name}"
+
+
+class _DriverGoneError(Exception):
+    """The driver will not be heard any more."""
+
+    def __init__(self, cause: LossCause, words: str) -> None:
+        super().__init__(words)
+        self.cause = cause
+        self.words = words
 
 
 def _lacking() -> str:

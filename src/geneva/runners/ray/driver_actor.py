@@ -60,29 +60,22 @@ class Submission:
 class DriverActor:
     """Runs one job to its end and tells its caller about it.
 
-    Ray starts it again, on another node if need be, when it is lost. It then plans anew from what
-    is durable.
+    When it is lost, another one is started, on another node if need be, by Ray for a detached job,
+    by the caller else. It plans anew from what is durable.
 
     Parameters
     ----------
-    job_id, table_name, column_name
-        The job.
+    progress
+        The job at its beginning.
     versions
         The caller's versions.
     submission
         A pickled :class:`Submission`; it is opened only where versions are right.
     """
 
-    def __init__(
-        self,
-        job_id: str,
-        table_name: str,
-        column_name: str,
-        versions: Versions,
-        submission: bytes,
-    ) -> None:
+    def __init__(self, progress: Progress, versions: Versions, submission: bytes) -> None:
         self._run_id = uuid.uuid4().hex
-        self._journal = Journal(Progress(job_id, table_name, column_name))
+        self._journal = Journal(progress)
         self._stop = StopSignal()
         self._versions = versions
         self._heard_s = time.monotonic()

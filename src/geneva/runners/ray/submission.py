@@ -1,0 +1,72 @@
+"""Hands a job to a cluster: its record, and its driver."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import datetime, timezone
+from typing import Any
+
+import ray
+
+from geneva.config import Settings
+from geneva.jobs.progress import Progress
+from geneva.jobs.record import JobRecord, JobStatus
+from geneva.pipeline.backfill import BackfillJob
+from geneva.pipeline.environment import environment_versions
+from geneva.resources.footprint import Components
+from geneva.runners.ray.driver_actor import LISTENING_THREADS, DriverActor, Submission
+from geneva.runners.ray.names import NAMESPACE, driver_name
+from geneva.storage.job_files import JobFiles
+
+MOST_RESTARTS = 3
+
+
+def first_progress(job: BackfillJob) -> Progress:
+    """Return how far a job is that has not begun."""
+    return Progress(job.job_id, job.location.name, job.column.name)
+
+
+def record_submission(job: BackfillJob) -> None:
+    """Record a job that is to be submitted, in place of an earlier one of its id."""
+    files = JobFiles(job.location.database, job.job_id)
+    files.clear()
+    progress = first_progress(job)
+    names = progress.job_id, progress.table_name, progress.column_name
+    now = datetime.now(timezone.utc)
+    files.write_record(JobRecord(*names, JobStatus.PENDING, now, progress).to_json())
+
+
+def start_driver(job: BackfillJob, settings: Settings, *, detached: bool) -> Any:
+    """Start the driver of a recorded job on the cluster that this process is connected to.
+
+    Parameters
+    ----------
+    job
+        The job.
+    settings
+        Settings of this process.
+    detached
+        Whether the job goes on without this process. Ray then starts a lost driver again.
+        Otherwise its caller does: Ray would take a driver that it can restart for the first to
+        kill when a node's memory runs out, whoever uses it up.
+
+    Returns
+    -------
+    ActorHandle
+        The driver.
+    """
+    versions = environment_versions()
+    submission = pickle.dumps(Submission(job, settings, versions, detached))
+    return (
+        ray.remote(concurrency_groups=LISTENING_THREADS)(DriverActor)
+        .options(
+            name=driver_name(job.job_id),
+            namespace=NAMESPACE,
+            num_cpus=Components().driver_cpus,
+            max_restarts=MOST_RESTARTS if detached else 0,
+            max_task_retries=0,
+            # Ray gives back what a detached actor reserved when it dies.
+            lifetime="detached",
+        )
+        .remote(first_progress(job), versions, submission)
+    )
