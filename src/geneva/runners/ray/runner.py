@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ from geneva.pipeline.envelope import Envelope, opened
 from geneva.resources.footprint import APPLIER_BUNDLE, WRITER_BUNDLE, Footprint
 from geneva.runners.ray.deaths import cause_of, examine
 from geneva.runners.ray.names import NAMESPACE, component_name, run_tag
+from geneva.runners.ray.queue_actor import QUEUE_THREADS, QueueActor
 from geneva.runners.ray.units import Unit, Units
 from geneva.runners.ray.worker_actor import LISTENING_THREADS, Hello, WorkerActor
 
@@ -56,9 +57,24 @@ class _Remote:
     actor: Any
     waiting_for: Any
     started_s: float
+    queue: Any = None
     hello: Hello | None = None
     busy: int = 0
     unavailable_s: float | None = None
+
+    def tell(self, order: object) -> None:
+        """Give an order; a writer gets all of its through its queue."""
+        if self.queue is None:
+            self.actor.order.remote(order)
+        else:
+            self.queue.put.remote(order)
+
+    def end(self) -> None:
+        """End the actor, and its queue."""
+        for actor in (self.actor, self.queue):
+            if actor is not None:
+                with contextlib.suppress(ValueError, ray.exceptions.RayError):
+                    ray.kill(actor)
 
     @property
     def component(self) -> str:
@@ -126,7 +142,7 @@ class RayRunner:
         """Take a job on with the actors that an earlier round left."""
         self._context = context
         for remote in self._remotes.values():
-            remote.actor.order.remote(context)
+            remote.tell(context)
         appliers = [r for r in self._remotes.values() if r.role is Role.APPLIER]
         self._wanted = len(appliers)  # The job says how many more it wants.
         ready = tuple(r.worker for r in appliers if r.hello is not None)
@@ -149,7 +165,7 @@ class RayRunner:
             return
         if isinstance(command, (Apply, WriteFragment)):
             remote.busy += 1
-        remote.actor.order.remote(command)
+        remote.tell(command)
 
     def release(self, worker: int) -> None:
         """Let an idle actor go, and with the last one its unit."""
@@ -159,7 +175,7 @@ class RayRunner:
         """End an actor at once."""
         remote = self._remotes.pop(worker, None)
         if remote is not None:
-            ray.kill(remote.actor)
+            remote.end()
             self._left(remote)
 
     def poll(self, timeout_s: float) -> list[Event]:
@@ -179,7 +195,7 @@ class RayRunner:
             if remote.busy or remote.hello is None:
                 self.kill(remote.worker)
             else:
-                remote.actor.order.remote(None)
+                remote.tell(None)
         self._wanted = sum(r.role is Role.APPLIER for r in self._remotes.values())
         self._writers_wanted = 0
         for remote in [r for r in self._remotes.values() if r.role is Role.WRITER]:
@@ -236,40 +252,60 @@ class RayRunner:
     def _start(self, unit: Unit, role: Role) -> int:
         worker = self._next_worker
         self._next_worker += 1
-        asked = dict(self._footprint.applier_bundle().resources)
+        parts = self._footprint.components
+        queue = None
         if role is Role.WRITER:
-            parts = self._footprint.components
             asked = {"CPU": parts.writer_cpus, "memory": parts.writer_memory_bytes}
-        options: dict[str, Any] = {
-            "num_cpus": asked.pop("CPU", 0),
-            "num_gpus": asked.pop("GPU", 0),
-            "memory": asked.pop("memory", None),
-            "resources": asked,
-        }
-        if role is Role.WRITER or not self._footprint.applier_apart:
-            options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(
-                unit.group,
-                placement_group_bundle_index=(
-                    WRITER_BUNDLE if role is Role.WRITER else APPLIER_BUNDLE
-                ),
+            strategy = _bundle(unit, WRITER_BUNDLE)
+            queue = self._actor(
+                QueueActor, QUEUE_THREADS, "queue", worker, {"CPU": parts.queue_cpus}, strategy
             )
-        elif self._footprint.applier_bundle().labels:
-            options["label_selector"] = dict(self._footprint.applier_bundle().labels)
-        actor = (
-            ray.remote(concurrency_groups=LISTENING_THREADS)(WorkerActor)
+        else:
+            asked = dict(self._footprint.applier_bundle().resources)
+            strategy = _bundle(unit, APPLIER_BUNDLE)
+            if self._footprint.applier_apart:
+                labels = dict(self._footprint.applier_bundle().labels)
+                strategy = {"label_selector": labels} if labels else {}
+        actor = self._actor(
+            WorkerActor,
+            LISTENING_THREADS,
+            role.value,
+            worker,
+            asked,
+            strategy,
+            worker,
+            f"{role.value}-{worker}",
+        )
+        hello = actor.hello.remote(queue)
+        self._remotes[worker] = _Remote(worker, role, unit, actor, hello, time.monotonic(), queue)
+        return worker
+
+    def _actor(
+        self,
+        kind: type,
+        threads: dict[str, int],
+        role: str,
+        number: int,
+        asked: Mapping[str, float],
+        strategy: Mapping[str, Any],
+        *arguments: Any,
+    ) -> Any:
+        others = {k: v for k, v in asked.items() if k not in ("CPU", "GPU", "memory")}
+        return (
+            ray.remote(concurrency_groups=threads)(kind)
             .options(
-                name=component_name(self._tag, role.value, worker),
+                name=component_name(self._tag, role, number),
                 namespace=NAMESPACE,
                 max_restarts=0,
                 max_task_retries=0,
-                **options,
+                num_cpus=asked.get("CPU", 0),
+                num_gpus=asked.get("GPU", 0),
+                memory=asked.get("memory"),
+                resources=others,
+                **strategy,
             )
-            .remote(worker, f"{role.value}-{worker}")
+            .remote(*arguments)
         )
-        self._remotes[worker] = _Remote(
-            worker, role, unit, actor, actor.hello.remote(), time.monotonic()
-        )
-        return worker
 
     def _ask_back(self, unit: Unit, why: str) -> None:
         unit.leaving = True
@@ -326,7 +362,7 @@ class RayRunner:
         remote.waiting_for = remote.actor.events.remote(_FETCH_S)
         if isinstance(said, Hello):
             remote.hello = said
-            remote.actor.order.remote(self._context)
+            remote.tell(self._context)
             startup_s = time.monotonic() - remote.started_s
             self._events.append(WorkerReady(remote.worker, startup_s, remote.role))
             return
@@ -356,8 +392,7 @@ class RayRunner:
 
     def _gone(self, remote: _Remote, error: BaseException) -> None:
         self._remotes.pop(remote.worker, None)
-        with contextlib.suppress(ValueError):
-            ray.kill(remote.actor)
+        remote.end()
         self._left(remote)
         node_id = None if remote.hello is None else remote.hello.node_id
         self._units.look()  # The node may be gone since the last step.
@@ -383,3 +418,8 @@ class RayRunner:
             component=remote.component,
             batch=batch,
         )
+
+
+def _bundle(unit: Unit, index: int) -> dict[str, Any]:
+    strategy = PlacementGroupSchedulingStrategy(unit.group, placement_group_bundle_index=index)
+    return {"scheduling_strategy": strategy}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import tempfile
 import threading
 import traceback
@@ -26,6 +27,8 @@ from geneva.runners.ray.private import error_log_path
 LISTENING_THREADS = {"orders": 1, "events": 1}
 
 _BROKEN = 70
+_QUEUE_LOST = 72
+_TAKE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,14 @@ class WorkerActor:
         self._job_id: str | None = None
 
     @ray.method(concurrency_group="orders")
-    def hello(self) -> Hello:
-        """Get ready to compute, and say where this is."""
+    def hello(self, queue_actor: Any = None) -> Hello:
+        """Get ready to compute, and say where this is.
+
+        Parameters
+        ----------
+        queue_actor
+            Where orders come from, if that is not :meth:`order`.
+        """
         # Not done while the actor is made: Ray reports a failure there as something else.
         address = ray.util.get_node_ip_address()
         handle, notes = tempfile.mkstemp(prefix="geneva-notes-")
@@ -79,6 +88,8 @@ class WorkerActor:
         place = f"{self._component} on node {address}"
         self._host = Worker(self._worker, self._emit, recorder, place)
         threading.Thread(target=self._compute, args=(recorder,), daemon=True).start()
+        if queue_actor is not None:
+            threading.Thread(target=self._take_orders, args=(queue_actor,), daemon=True).start()
         node_id = ray.get_runtime_context().get_node_id()
         return Hello(node_id, address, os.getpid(), notes, error_log_path())
 
@@ -95,6 +106,17 @@ class WorkerActor:
     def events(self, timeout_s: float) -> list[Envelope]:
         """Return what happened, waiting at most so long."""
         return self._outbox.take(timeout_s)
+
+    def _take_orders(self, queue_actor: Any) -> None:
+        while True:
+            try:
+                orders = ray.get(queue_actor.take.remote(_TAKE_S))
+            except ray.exceptions.RayError as error:
+                # Its orders are lost, so the driver has to see that this writer is.
+                print(f"The queue of {self._component} is lost: {error}", file=sys.__stderr__)
+                os._exit(_QUEUE_LOST)
+            for order in orders:
+                self._work.put(order)
 
     def _emit(self, event: Any) -> None:
         self._outbox.put(self._job_id, event)
