@@ -30,13 +30,14 @@ from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob
 from geneva.pipeline.driver import StopSignal, ctrl_c_asks
 from geneva.pipeline.failure import pack_error, unpack_error
-from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, News, Seen
+from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Seen
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.resources.cluster import CPU, Bundle
 from geneva.resources.footprint import Components
 from geneva.resources.packing import place, shortage
 from geneva.runners.ray.contexts import job_ended
 from geneva.runners.ray.deaths import cause_of
+from geneva.runners.ray.driver_actor import DriverNews
 from geneva.runners.ray.private import read_nodes
 from geneva.runners.ray.reach import HeadWatch
 from geneva.runners.ray.record_keeper import recorded_error
@@ -47,7 +48,7 @@ _LOOK_S = 0.25
 _RETRY_S = 0.5
 # Nothing is heard of a driver for so long only if something is wrong.
 _SUSPICIOUS_S = 3.0
-_LOST_S = 25.0
+_LOST_S = 20.0
 _ASK_S = 1.0
 _MOST_WORDS = 2_000
 _DRIVER = (Bundle({CPU: Components().driver_cpus}),)
@@ -81,6 +82,7 @@ class ClusterRun:
         self._stop = stop
         self._stop_passed_on = False
         self._run_id = ""
+        self._node_id = ""
         self._seen: Seen = NOTHING_SEEN
         self._progress = first_progress(job)
         self._limits = Limits(
@@ -124,15 +126,21 @@ class ClusterRun:
     def _run(self) -> JobEnd:
         lost: Counter[LossCause] = Counter()
         while True:
-            driver = start_driver(self._job, self._settings, detached=False)
+            # Ray may think for a minute that a node which is gone is there.
+            driver = start_driver(
+                self._job, self._settings, detached=False, avoided_node=self._node_id
+            )
             self._heard_s = time.monotonic()
             try:
                 return self._follow(driver)
             except _DriverGoneError as gone:
                 lost[gone.cause] += 1
+                if gone.cause is not LossCause.NODE_LOST:
+                    self._node_id = ""
                 if lost[gone.cause] >= self._limits.budget(gone.cause):
                     raise self._lost_error(gone, lost[gone.cause]) from None
                 self._run_id, self._seen = "", NOTHING_SEEN
+                self._stop_passed_on = False
             finally:
                 with contextlib.suppress(ValueError, ray.exceptions.RayError):
                     ray.kill(driver)
@@ -147,14 +155,14 @@ class ClusterRun:
                 self._check_silence()
                 continue
             try:
-                run_id, news = ray.get(reference)
+                answer = ray.get(reference)
             except ray.exceptions.ActorUnavailableError:
                 self._check_silence()
                 time.sleep(_RETRY_S)
             except ray.exceptions.RayError as error:
                 raise self._gone(error) from None
             else:
-                end = self._take(run_id, news)
+                end = self._take(answer)
                 if end is not None:
                     return end
             reference = self._ask(driver)
@@ -162,10 +170,10 @@ class ClusterRun:
     def _ask(self, driver: Any) -> Any:
         return driver.follow.remote(self._run_id, self._seen, _NEWS_S)
 
-    def _take(self, run_id: str, news: News) -> JobEnd | None:
-        if run_id != self._run_id:
-            self._stop_passed_on = False  # A driver that was restarted does not know of it.
-        self._run_id, self._seen, self._progress = run_id, news.seen, news.progress
+    def _take(self, answer: DriverNews) -> JobEnd | None:
+        news = answer.news
+        self._run_id, self._node_id = answer.run_id, answer.node_id
+        self._seen, self._progress = news.seen, news.progress
         self._heard_s = time.monotonic()
         for line in news.lines:
             # Looked up at each line: notebooks and progress bars replace these objects.
@@ -221,7 +229,7 @@ class ClusterRun:
             )
         if isinstance(error, ray.exceptions.RayTaskError):
             return DriverLostError(f"{self._what} failed: {text}")
-        return _DriverGoneError(cause_of(error, None, set()), text)
+        return _DriverGoneError(cause_of(error, self._node_id or None, self._alive()), text)
 
     def _lost_error(self, gone: _DriverGoneError, times: int) -> FatalWorkerError:
         head = f"{self._what} was lost {times} times"
@@ -235,6 +243,9 @@ class ClusterRun:
                 f"for more with memory=, or let the function hold less at once. {tail}"
             )
         return DriverLostError(f"{head} ({gone.cause.value}). {tail}")
+
+    def _alive(self) -> set[str]:
+        return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
 
     def _record(self, error: BaseException) -> None:
         """Record the end of a job whose driver can no longer do it."""

@@ -57,6 +57,25 @@ class Submission:
     detached: bool
 
 
+@dataclass(frozen=True, slots=True)
+class DriverNews:
+    """What a driver answers.
+
+    Attributes
+    ----------
+    run_id : str
+        Its run: a driver that was started again has another one.
+    node_id : str
+        Its node.
+    news : News
+        What is new.
+    """
+
+    run_id: str
+    node_id: str
+    news: News
+
+
 class DriverActor:
     """Runs one job to its end and tells its caller about it.
 
@@ -82,12 +101,12 @@ class DriverActor:
         threading.Thread(target=self._run, args=(submission,), daemon=True).start()
 
     @ray.method(concurrency_group="news")
-    def follow(self, run_id: str, seen: Seen, timeout_s: float) -> tuple[str, News]:
-        """Return what is new, waiting at most so long, and which run of the driver says so."""
+    def follow(self, run_id: str, seen: Seen, timeout_s: float) -> DriverNews:
+        """Return what is new for one who has seen some of a run, waiting at most so long."""
         self._heard_s = time.monotonic()
         news = self._journal.follow(seen if run_id == self._run_id else NOTHING_SEEN, timeout_s)
         self._heard_s = time.monotonic()
-        return self._run_id, news
+        return DriverNews(self._run_id, ray.get_runtime_context().get_node_id(), news)
 
     @ray.method(concurrency_group="orders")
     def stop(self, error: PackedError) -> None:

@@ -24,6 +24,7 @@ from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply, NodeStatus
 from geneva.resources.cluster import Node
 
 _RPC_TIMEOUT_S = 5
+_NODE_TIMEOUT_S = 3
 _SPARE_S = 600
 # What every component needs; loaded while the caller still prepares its first job.
 _PRELOADED = ["lance", "geneva.runners.ray.driver_actor", "geneva.runners.ray.worker_actor"]
@@ -172,29 +173,57 @@ def can_add_nodes() -> bool:
 
 
 def start_workers(count: int) -> None:
-    """Start worker processes on this node that any actor can take; what fails is left undone.
+    """Start worker processes on this node that any actor can take; what fails is left undone."""
+    # No function of Ray's Python side does this, only the service of its node.
+    with contextlib.suppress(ImportError, OSError, StopIteration, AttributeError, ValueError):
+        from ray.core.generated.node_manager_pb2 import PrestartWorkersRequest
 
-    No function of Ray's Python side does this, only the service of its node.
+        request = PrestartWorkersRequest(num_workers=count, keep_alive_duration_secs=_SPARE_S)
+        _ask_node(ray_worker.global_worker.current_node_id.hex(), "PrestartWorkers", request)
+
+
+def node_answers(node_id: str) -> bool:
+    """Ask a node itself whether it is there; Ray's head takes a minute to notice that one is not.
+
+    A node whose workers hold their interpreter locks answers. Without grpcio every node does.
     """
     try:
-        import grpc
-        from ray.core.generated import node_manager_pb2, node_manager_pb2_grpc
-    except ImportError:  # Ray was installed without our extra.
-        return
-    with contextlib.suppress(grpc.RpcError, ValueError, AttributeError, StopIteration):
-        here = ray_worker.global_worker.current_node_id.hex()
-        node = next(node for node in ray.nodes() if node["NodeID"] == here)
-        headers = get_auth_headers_if_auth_enabled({})
-        metadata = [(name.lower(), value) for name, value in headers.items()]
-        metadata.append(("ray_cluster_id", ray_worker.global_worker.gcs_client.cluster_id.hex()))
-        request = node_manager_pb2.PrestartWorkersRequest(
-            num_workers=count, keep_alive_duration_secs=_SPARE_S
-        )
-        with grpc.insecure_channel(
-            f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
-        ) as channel:
-            service = node_manager_pb2_grpc.NodeManagerServiceStub(channel)
-            service.PrestartWorkers(request, metadata=metadata, timeout=_RPC_TIMEOUT_S)
+        from ray.core.generated.node_manager_pb2 import GetWorkerPIDsRequest
+
+        _ask_node(node_id, "GetWorkerPIDs", GetWorkerPIDsRequest())
+    except (OSError, StopIteration):
+        return False
+    except ImportError:
+        pass
+    return True
+
+
+def _ask_node(node_id: str, what: str, request: Any) -> None:
+    """Call the service of a node.
+
+    Raises
+    ------
+    ImportError
+        Ray was installed without its client.
+    StopIteration
+        There is no such node.
+    OSError
+        It does not answer.
+    """
+    import grpc
+    from ray.core.generated.node_manager_pb2_grpc import NodeManagerServiceStub
+
+    node = next(node for node in ray.nodes() if node["NodeID"] == node_id)
+    headers = get_auth_headers_if_auth_enabled({})
+    metadata = [(name.lower(), value) for name, value in headers.items()]
+    metadata.append(("ray_cluster_id", ray_worker.global_worker.gcs_client.cluster_id.hex()))
+    address = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+    try:
+        with grpc.insecure_channel(address) as channel:
+            service = NodeManagerServiceStub(channel)
+            getattr(service, what)(request, metadata=metadata, timeout=_NODE_TIMEOUT_S)
+    except grpc.RpcError as error:
+        raise OSError(f"the node at {address} does not answer: {error}") from None
 
 
 def error_log_path() -> str:

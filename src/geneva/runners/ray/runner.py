@@ -60,6 +60,7 @@ class _Remote:
     queue: Any = None
     hello: Hello | None = None
     busy: int = 0
+    heard_s: float = 0.0
     unavailable_s: float | None = None
 
     def tell(self, order: object) -> None:
@@ -217,6 +218,7 @@ class RayRunner:
         if steps.shed is not None:
             self._ask_back(self._units.units[steps.shed], "another job needs its place")
         self._leave_nodes()
+        self._give_up_silent_nodes(now_s)
         for unit in list(self._units.units.values()):
             if unit.held and not unit.leaving:
                 self._fill(unit)
@@ -322,6 +324,14 @@ class RayRunner:
             if leaving and not remote.unit.leaving:
                 self._ask_back(remote.unit, "its node is being taken away")
 
+    def _give_up_silent_nodes(self, now_s: float) -> None:
+        """Do without workers that are silent because their node does not answer."""
+        for remote in list(self._remotes.values()):
+            if remote.hello is None:
+                continue
+            if self._units.suspects.silent(remote.hello.node_id, now_s - remote.heard_s):
+                self._gone(remote, TimeoutError("its node does not answer"))
+
     def _left(self, remote: _Remote) -> None:
         """Note that an actor is gone."""
         if remote.role is Role.APPLIER:
@@ -359,6 +369,7 @@ class RayRunner:
             self._gone(remote, error)
             return
         remote.unavailable_s = None
+        remote.heard_s = time.monotonic()
         remote.waiting_for = remote.actor.events.remote(_FETCH_S)
         if isinstance(said, Hello):
             remote.hello = said

@@ -16,6 +16,7 @@ from geneva.pipeline.environment import environment_versions
 from geneva.resources.footprint import Components
 from geneva.runners.ray.driver_actor import LISTENING_THREADS, DriverActor, Submission
 from geneva.runners.ray.names import NAMESPACE, driver_name
+from geneva.runners.ray.units import NODE_LABEL
 from geneva.storage.job_files import JobFiles
 
 MOST_RESTARTS = 3
@@ -36,7 +37,9 @@ def record_submission(job: BackfillJob) -> None:
     files.write_record(JobRecord(*names, JobStatus.PENDING, now, progress).to_json())
 
 
-def start_driver(job: BackfillJob, settings: Settings, *, detached: bool) -> Any:
+def start_driver(
+    job: BackfillJob, settings: Settings, *, detached: bool, avoided_node: str = ""
+) -> Any:
     """Start the driver of a recorded job on the cluster that this process is connected to.
 
     Parameters
@@ -49,6 +52,8 @@ def start_driver(job: BackfillJob, settings: Settings, *, detached: bool) -> Any
         Whether the job goes on without this process. Ray then starts a lost driver again.
         Otherwise its caller does: Ray would take a driver that it can restart for the first to
         kill when a node's memory runs out, whoever uses it up.
+    avoided_node
+        A node that it must not run on.
 
     Returns
     -------
@@ -67,6 +72,7 @@ def start_driver(job: BackfillJob, settings: Settings, *, detached: bool) -> Any
             max_task_retries=0,
             # Ray gives back what a detached actor reserved when it dies.
             lifetime="detached",
+            label_selector={NODE_LABEL: f"!{avoided_node}"} if avoided_node else None,
         )
         .remote(first_progress(job), versions, submission)
     )

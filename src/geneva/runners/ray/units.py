@@ -15,10 +15,11 @@ from geneva.resources.packing import place, shortage, taken
 from geneva.resources.sharing import Claim, Situation, Steps, next_steps
 from geneva.runners.ray.names import group_name, parsed_group_name
 from geneva.runners.ray.private import ClusterNodes, read_nodes
+from geneva.runners.ray.suspects import SuspectNodes
 
 _HELD = "CREATED"
 _GONE = "REMOVED"
-_NODE_LABEL = "ray.io/node-id"
+NODE_LABEL = "ray.io/node-id"
 # A place that was seen free and is not granted soon was taken by somebody else.
 _PINNED_S = 2.0
 
@@ -71,6 +72,7 @@ class Units:
     footprint: Footprint
     units: dict[int, Unit] = field(default_factory=dict)
     nodes: ClusterNodes = field(default_factory=lambda: ClusterNodes((), {}))
+    suspects: SuspectNodes = field(default_factory=SuspectNodes)
     _next: int = 0
     _shed_s: float = -1e9
 
@@ -101,8 +103,8 @@ class Units:
         return steps
 
     def look(self) -> None:
-        """See which nodes there are now."""
-        self.nodes = read_nodes()
+        """See which nodes there are now, without those that do not answer."""
+        self.nodes = self.suspects.without(read_nodes())
 
     def remove(self, unit: Unit) -> None:
         """Give a unit's resources back."""
@@ -136,7 +138,7 @@ class Units:
         number = self._next
         self._next += 1
         where = place(gang, free)
-        pins = [{_NODE_LABEL: node} for node in where] if where else [{} for _ in gang]
+        pins = [{NODE_LABEL: node} for node in where] if where else [{} for _ in gang]
         labels = [{**bundle.labels, **pin} for bundle, pin in zip(gang, pins, strict=True)]
         group = placement_group(
             [dict(bundle.resources) for bundle in gang],
