@@ -262,7 +262,8 @@ def test_a_node_that_lacks_what_the_caller_has_is_named(tmp_path, what):
             folder = pathlib.Path(sys.argv[1]).with_name("other")
             info = folder / "pyarrow-3.2.1.dist-info"
             info.mkdir(parents=True)
-            (info / "METADATA").write_text("Metadata-Version: 2.1\\nName: pyarrow\\nVersion: 3.2.1\\n")
+            lines = ["Metadata-Version: 2.1", "Name: pyarrow", "Version: 3.2.1"]
+            (info / "METADATA").write_text("\\n".join(lines))
             os.environ["PYTHONPATH"] = str(folder)
             add()
             del os.environ["PYTHONPATH"]

@@ -8,6 +8,7 @@ import pytest
 
 import geneva
 from geneva import errors
+from tests.ray.programs import run
 
 
 @pytest.mark.parametrize("name", ["inline", "process"])
@@ -42,3 +43,41 @@ def test_backfill_resume_and_search(store, name, tmp_path):
     db.drop_table("docs")
     with pytest.raises(errors.TableNotFoundError):
         db.open_table("docs")
+
+
+def test_a_store_that_only_the_cluster_cannot_reach_is_named(store, tmp_path):
+    run(
+        tmp_path,
+        f"""
+        import os, sys, time
+        import geneva
+        import pyarrow as pa
+        import ray
+        from geneva import errors
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args=dict(
+            num_cpus=3, memory=4 * 10**9, include_dashboard=False, include_log_monitor=False,
+            object_store_memory=80_000_000))
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+
+        # Only this process knows where the bucket is.
+        os.environ["AWS_ENDPOINT"] = os.environ["AWS_ENDPOINT_URL"] = {store["aws_endpoint"]!r}
+        options = {{k: v for k, v in {store!r}.items() if k != "aws_endpoint"}}
+        db = geneva.connect("s3://bucket/only-here", storage_options=options)
+        table = db.create_table("docs", pa.table({{"id": [1, 2, 3]}}))
+        table.add_columns({{"out": geneva.udf(lambda id: id, data_type=pa.int64())}})
+        began = time.monotonic()
+        try:
+            table.backfill("out", progress=False, job_id="unreachable")
+        except errors.WorkerStorageError as error:
+            for words in ("driver on node", "credentials", "network"):
+                assert words in str(error), error
+            assert time.monotonic() - began < 45, time.monotonic() - began
+        else:
+            raise AssertionError("it did not fail")
+        assert db.get_job("unreachable").record().status == "FAILED"
+        ray.shutdown()
+        cluster.shutdown()
+        """,
+    )

@@ -106,7 +106,9 @@ def placed_error(error: BaseException, place: str) -> BaseException:
     fix = "Its node may lack what the caller has: credentials, a mounted folder, a network route."
     if isinstance(error, ImportError):
         fix = "Install the module on that node, or let the function import it only when it runs."
-    kind = WorkerStorageError if isinstance(error, OSError) else FatalWorkerError
+    # Lance raises what a store answers as one of several built-in errors.
+    storage = isinstance(error, OSError) or "LanceError(IO)" in str(error)
+    kind = WorkerStorageError if storage else FatalWorkerError
     placed = kind(f"{place} failed: {_in_words(error)}. {fix} What was computed before is kept.")
     placed.__cause__ = error.__cause__ or error
     return placed

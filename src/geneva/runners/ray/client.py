@@ -107,7 +107,7 @@ class ClusterRun:
         record_submission(self._job)
         try:
             with ctrl_c_asks(self._stop, wanted=True):
-                end = self._run()
+                return self._result(self._run())
         except BaseException as error:
             self._record(error)
             if isinstance(error, ClusterUnreachableError):
@@ -116,6 +116,8 @@ class ClusterRun:
             raise
         finally:
             job_ended()
+
+    def _result(self, end: JobEnd) -> BackfillJobResult:
         if end.error is None:
             assert end.result is not None  # noqa: S101 - a job ends with one of both
             return end.result
@@ -248,7 +250,7 @@ class ClusterRun:
         return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
 
     def _record(self, error: BaseException) -> None:
-        """Record the end of a job whose driver can no longer do it."""
+        """Record the end of a job whose driver may not have been able to."""
         cancelled = isinstance(error, (KeyboardInterrupt, JobCancelledError))
         end = recorded_error(pack_error(error))
         with contextlib.suppress(Exception):  # The error itself says more.

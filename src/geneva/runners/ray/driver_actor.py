@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import threading
 import time
 import uuid
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 
 import ray
 
 from geneva.config import Settings
-from geneva.errors import ClusterUnreachableError, JobCancelledError
+from geneva.errors import ClusterUnreachableError, GenevaError, JobCancelledError
 from geneva.jobs.progress import Progress
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
@@ -24,6 +23,7 @@ from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, News, Seen
 from geneva.runners.ray.cluster_job import ClusterJob
 from geneva.runners.ray.reach import HeadWatch
 from geneva.runners.ray.record_keeper import RecordKeeper
+from geneva.storage.model import TableLocation
 
 LISTENING_THREADS = {"orders": 1, "news": 1}
 
@@ -86,17 +86,24 @@ class DriverActor:
     ----------
     progress
         The job at its beginning.
+    database
+        Where it is recorded.
     versions
         The caller's versions.
     submission
         A pickled :class:`Submission`; it is opened only where versions are right.
     """
 
-    def __init__(self, progress: Progress, versions: Versions, submission: bytes) -> None:
+    def __init__(
+        self, progress: Progress, database: TableLocation, versions: Versions, submission: bytes
+    ) -> None:
         self._run_id = uuid.uuid4().hex
+        self._job_id = progress.job_id
         self._journal = Journal(progress)
         self._stop = StopSignal()
+        self._keeper = RecordKeeper(database, progress.job_id, self._journal, self._stop)
         self._versions = versions
+        self._detached = False
         self._heard_s = time.monotonic()
         threading.Thread(target=self._run, args=(submission,), daemon=True).start()
 
@@ -114,36 +121,29 @@ class DriverActor:
         self._stop.ask(unpack_error(error))
 
     def _run(self, submission: bytes) -> None:
-        detached = True
-        keeper: RecordKeeper | None = None
         try:
-            try:
-                place = f"driver on node {ray.util.get_node_ip_address()}"
-                check_environment(self._versions, place)
-                given: Submission = pickle.loads(submission)
-                detached = given.detached
-                cluster = ClusterJob(given.job, given.settings, self._journal.print)
-                keeper = RecordKeeper(given.job, self._journal, self._stop, cluster.tracker_place)
-                end = self._drive(given, cluster, keeper)
-            except BaseException as error:  # noqa: BLE001 - travels to the caller
-                end = self._failed(placed_error(error, place))
+            end = self._end_of(submission)
             self._journal.end(end)
-            if keeper is not None:
-                keeper.close(_RECORDED_S)
+            self._keeper.close(_RECORDED_S)
             self._journal.release_end()
-            if not detached:
+            if not self._detached:
                 self._wait_until_fetched()
         finally:
             # Otherwise Ray would start it again.
             ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
-    def _drive(self, given: Submission, cluster: ClusterJob, keeper: RecordKeeper) -> JobEnd:
-        watch = partial(self._watch, given, keeper)
-        threading.Thread(target=watch, daemon=True).start()
+    def _end_of(self, submission: bytes) -> JobEnd:
+        """Run the job and return how it ended."""
+        place = f"driver on node {ray.util.get_node_ip_address()}"
         try:
-            with contextlib.closing(cluster):
+            check_environment(self._versions, place)
+            given: Submission = pickle.loads(submission)
+            self._detached = given.detached
+            threading.Thread(target=self._watch, daemon=True).start()
+            with closing(ClusterJob(given.job, given.settings, self._journal.print)) as cluster:
+                self._keeper.place = cluster.tracker_place
                 cluster.prestart()
-                keeper.start()
+                self._keeper.start()
                 run = BackfillRun(
                     given.job,
                     cluster.admit,
@@ -154,20 +154,18 @@ class DriverActor:
                     given.versions,
                 )
                 return JobEnd(result=run.run())
+        except GenevaError as error:
+            return _failed(error)
         except BaseException as error:  # noqa: BLE001 - travels to the caller
-            return self._failed(error)
+            return _failed(placed_error(error, place))
 
-    def _failed(self, error: BaseException) -> JobEnd:
-        cancelled = isinstance(error, (JobCancelledError, KeyboardInterrupt))
-        return JobEnd(error=pack_error(error), cancelled=cancelled)
-
-    def _watch(self, given: Submission, keeper: RecordKeeper) -> None:
+    def _watch(self) -> None:
         """End the job when its caller is gone, and record its end when the cluster's head is."""
         head = HeadWatch()
         while self._journal.unreleased_end is None:
             time.sleep(_WATCH_S)
             silent_s = time.monotonic() - self._heard_s
-            if not given.detached and silent_s > _CALLER_GONE_S:
+            if not self._detached and silent_s > _CALLER_GONE_S:
                 self._stop.ask(
                     JobCancelledError(
                         f"The process that called backfill() has not been heard of for "
@@ -176,11 +174,11 @@ class DriverActor:
                     )
                 )
             try:
-                head.check(f"{given.job.location.name}.{given.job.column.name}")
+                head.check(f"job {self._job_id}")
             except ClusterUnreachableError as error:
                 # Whoever drives the job waits for the head; Ray ends this process in a moment.
-                self._journal.end(self._failed(error))
-                keeper.close(_RECORDED_S)
+                self._journal.end(_failed(error))
+                self._keeper.close(_RECORDED_S)
                 os._exit(_HEAD_LOST)
 
     def _wait_until_fetched(self) -> None:
@@ -188,3 +186,8 @@ class DriverActor:
         deadline = time.monotonic() + _CALLER_GONE_S
         while time.monotonic() < deadline:
             time.sleep(_WATCH_S)
+
+
+def _failed(error: BaseException) -> JobEnd:
+    cancelled = isinstance(error, (JobCancelledError, KeyboardInterrupt))
+    return JobEnd(error=pack_error(error), cancelled=cancelled)

@@ -13,7 +13,6 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from geneva.errors import JobCancelledError
 from geneva.jobs.record import RecordedError
-from geneva.pipeline.backfill import BackfillJob
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.failure import PackedError, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, Line, Seen
@@ -21,6 +20,7 @@ from geneva.pipeline.tracker import JobTracker, Report
 from geneva.resources.footprint import WRITER_BUNDLE, Components
 from geneva.runners.ray.names import NAMESPACE, component_name
 from geneva.runners.ray.tracker_actor import TrackerActor
+from geneva.storage.model import TableLocation
 
 _INTERVAL_S = 0.5
 _ANSWER_S = 10.0
@@ -39,23 +39,27 @@ class RecordKeeper:
 
     Parameters
     ----------
-    job
-        The job.
+    database, job_id
+        The job, which is recorded already.
     journal
         What the job tells.
     stop
         Ends the job.
-    place
+
+    Attributes
+    ----------
+    place : TrackerPlace
         Where the tracker's actor can be.
     """
 
     def __init__(
-        self, job: BackfillJob, journal: Journal, stop: StopSignal, place: TrackerPlace
+        self, database: TableLocation, job_id: str, journal: Journal, stop: StopSignal
     ) -> None:
-        self._job = job
+        self.place: TrackerPlace = lambda: None
+        self._database = database
+        self._job_id = job_id
         self._journal = journal
         self._stop = stop
-        self._place = place
         self._began_s = time.monotonic()
         self._local: JobTracker | None = None
         self._actor: Any = None
@@ -111,7 +115,7 @@ class RecordKeeper:
         elif cancel:
             self._stop.ask(
                 JobCancelledError(
-                    f"Job {self._job.job_id} was cancelled. What was computed is kept; a new "
+                    f"Job {self._job_id} was cancelled. What was computed is kept; a new "
                     "backfill goes on from there."
                 )
             )
@@ -131,13 +135,13 @@ class RecordKeeper:
             else:
                 return answer
         if self._local is None:
-            self._local = JobTracker(self._job.location.database, self._job.job_id)
+            self._local = JobTracker(self._database, self._job_id)
         return self._local.report(report)
 
     def _start_actor(self) -> None:
         if time.monotonic() - self._began_s < _TRACKER_AFTER_S or self._actors >= _MOST_TRACKERS:
             return
-        place = self._place()
+        place = self.place()
         if place is None:
             return
         tag, group = place
@@ -155,7 +159,7 @@ class RecordKeeper:
                     group, placement_group_bundle_index=WRITER_BUNDLE
                 ),
             )
-            .remote(self._job.location.database, self._job.job_id)
+            .remote(self._database, self._job_id)
         )
         self._local = None
 
@@ -169,7 +173,7 @@ class RecordKeeper:
         self._local = None
         if not self._failing:
             self._failing = True
-            text = f"The record of job {self._job.job_id} cannot be written: {error}"
+            text = f"The record of job {self._job_id} cannot be written: {error}"
             self._journal.print("stderr", text)
 
 

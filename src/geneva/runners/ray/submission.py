@@ -74,5 +74,5 @@ def start_driver(
             lifetime="detached",
             label_selector={NODE_LABEL: f"!{avoided_node}"} if avoided_node else None,
         )
-        .remote(first_progress(job), versions, submission)
+        .remote(first_progress(job), job.location.database, versions, submission)
     )
