@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+ROOT = Path(__file__).parents[2]
 HEAD = """
     import ctypes, os, sys, threading, time
     import geneva
@@ -75,7 +76,7 @@ def run(folder: Path, *texts: str) -> str:
         capture_output=True,
         text=True,
         timeout=110,
-        env={**os.environ, "GENEVA_TEST_MARK": mark},
+        env={**os.environ, "GENEVA_TEST_MARK": mark, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     deadline = time.monotonic() + 10

@@ -44,7 +44,8 @@ def test_each_component_is_replaced(tmp_path):
                     killed.append(row.pid)
 
                 killing = in_a_while(1, kill)
-                table.backfill("out", force=True, concurrency=2, progress=False, job_id=f"no-{role}")
+                table.backfill(
+                    "out", force=True, concurrency=2, progress=False, job_id=f"no-{role}")
                 killing.join(5)
                 assert killed, f"the job ended before its {role} was killed"
                 right("out", lambda i: i + 1)

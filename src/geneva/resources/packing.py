@@ -122,9 +122,9 @@ def _shortage(bundle: Bundle, nodes: Sequence[Node]) -> str:
         found = best.free.get(name, 0.0)
         if found + _TOLERANCE < asked:
             where = f" ({best.name})" if found else ""
-            number = _number(found / 2**30) + " GiB" if name == MEMORY else _number(found)
-            only = "" if len(bundle.resources) == 1 else f" of {name}"
-            has = f"the largest has {number}{only}{where}" if found else f"no node has any {name}"
+            alone = len(bundle.resources) == 1 and name != MEMORY
+            has = _number(found) if alone else amount(name, found)
+            has = f"the largest has {has}{where}" if found else f"no node has any {name}"
             return f"{needs}; {has}"
     lacks = [f"{node.name} lacks {_lack(bundle, node)}" for node in fitting[:4]]
     return f"{needs}; {', '.join(lacks)}"

@@ -183,8 +183,7 @@ class DriverActor:
 
     def _wait_until_fetched(self) -> None:
         # The caller ends this actor as soon as it has the end.
-        deadline = time.monotonic() + _CALLER_GONE_S
-        while time.monotonic() < deadline:
+        while time.monotonic() - self._heard_s < _CALLER_GONE_S:
             time.sleep(_WATCH_S)
 
 

@@ -7,6 +7,7 @@ fast, so a new version of Ray is a change of this module.
 from __future__ import annotations
 
 import contextlib
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from ray._private.node import Node as RayNode
 from ray._private.parameter import RayParams
 from ray._private.utils import get_dashboard_dependency_error
 from ray.autoscaler.v2.sdk import get_cluster_resource_state
+from ray.autoscaler.v2.utils import is_autoscaler_v2
 from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply, NodeStatus
 
 from geneva.resources.cluster import Node
 
 _RPC_TIMEOUT_S = 5
 _NODE_TIMEOUT_S = 3
+_FIRST_REPORT_S = 6.0
 _SPARE_S = 600
 # What every component needs; loaded while the caller still prepares its first job.
 _PRELOADED = ["lance", "geneva.runners.ray.driver_actor", "geneva.runners.ray.worker_actor"]
@@ -161,15 +164,33 @@ def read_nodes() -> ClusterNodes:
 
 
 def can_add_nodes() -> bool:
-    """Say whether an autoscaler may add nodes; about two milliseconds.
+    """Say whether an autoscaler may add nodes; two milliseconds, or seconds on a new cluster.
 
     Only the second version of Ray's autoscaler tells. A cluster with the first one counts as what
     it is now.
     """
     client = ray_worker.global_worker.gcs_client
+    deadline = time.monotonic() + _FIRST_REPORT_S
+    while not (reported := _autoscaling_state().last_seen_cluster_resource_state_version):
+        if not is_autoscaler_v2(fetch_from_server=True, gcs_client=client):
+            return False
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_FIRST_REPORT_S / 30)
+    return bool(reported)
+
+
+def refused_groups() -> set[str]:
+    """Return the ids of waiting placement groups that no node of the autoscaler's types holds."""
+    refused = _autoscaling_state().infeasible_gang_resource_requests
+    return {request.details.partition(":")[0] for request in refused}
+
+
+def _autoscaling_state() -> Any:
+    client = ray_worker.global_worker.gcs_client
     reply = GetClusterStatusReply()
     reply.ParseFromString(client.get_cluster_status(timeout_s=_RPC_TIMEOUT_S))
-    return bool(reply.autoscaling_state.last_seen_cluster_resource_state_version)
+    return reply.autoscaling_state
 
 
 def start_workers(count: int) -> None:

@@ -230,6 +230,9 @@ class RayRunner:
             self._events.append(WorkersWaiting(*waiting))
         if appliers or self._wanted == 0:
             self._had_place_s = now_s
+        elif self._units.refused():
+            self._events.append(StopRequested(self._no_node()))
+            self._wanted = 0
         elif now_s - self._had_place_s > self._reserve_timeout_s:
             self._events.append(StopRequested(self._no_place(now_s - self._had_place_s)))
             self._wanted = 0
@@ -241,6 +244,12 @@ class RayRunner:
             f"The job found no place for one worker within {waited_s:.0f} s: {lacking}. "
             "Others hold it. Run it again when they are done, ask for less, or wait longer "
             "with GENEVA_RESERVE_TIMEOUT_S. What was computed before is kept."
+        )
+
+    def _no_node(self) -> ResourcesUnavailableError:
+        return ResourcesUnavailableError(
+            f"The job cannot run: {self._units.lacking(ever=True)}, and the cluster's autoscaler has no "
+            "type of node that holds it. Ask for less, or add such a type to the cluster."
         )
 
     def _fill(self, unit: Unit) -> None:

@@ -11,10 +11,10 @@ from ray.util.placement_group import placement_group, placement_group_table, rem
 
 from geneva.resources.cluster import Bundle, Gang, Node
 from geneva.resources.footprint import Footprint
-from geneva.resources.packing import place, shortage, taken
+from geneva.resources.packing import emptied, place, shortage, taken
 from geneva.resources.sharing import Claim, Situation, Steps, next_steps
 from geneva.runners.ray.names import group_name, parsed_group_name
-from geneva.runners.ray.private import ClusterNodes, read_nodes
+from geneva.runners.ray.private import ClusterNodes, read_nodes, refused_groups
 from geneva.runners.ray.suspects import SuspectNodes
 
 _HELD = "CREATED"
@@ -22,6 +22,7 @@ _GONE = "REMOVED"
 NODE_LABEL = "ray.io/node-id"
 # A place that was seen free and is not granted soon was taken by somebody else.
 _PINNED_S = 2.0
+_ASK_AUTOSCALER_S = 1.0
 
 
 @dataclass(slots=True)
@@ -75,6 +76,8 @@ class Units:
     suspects: SuspectNodes = field(default_factory=SuspectNodes)
     _next: int = 0
     _shed_s: float = -1e9
+    _asked_s: float = -1e9
+    _refused: set[str] = field(default_factory=set)
 
     def step(self, wanted: int) -> Steps:
         """Look at the cluster; reserve, withdraw, and say which unit to give up."""
@@ -120,12 +123,27 @@ class Units:
         for unit in list(self.units.values()):
             self.remove(unit)
 
-    def lacking(self) -> str:
-        """Say what a further unit waits for."""
-        gang = self.footprint.unit()
-        if place(gang, self.nodes.usable) is not None:
-            return "a further applier is being placed"
-        return f"a further applier {shortage(gang, self.nodes.usable)}"
+    def lacking(self, *, ever: bool = False) -> str:
+        """Say what the next unit waits for, or what it needs that no node ever has."""
+        core = not any(unit.held for unit in self.units.values())
+        gang = self.footprint.unit(core=core)
+        nodes = emptied(self.nodes.usable) if ever else self.nodes.usable
+        what = "the first applier" if core else "a further applier"
+        if place(gang, nodes) is not None:
+            return f"{what} is being placed"
+        return f"{what} {shortage(gang, nodes)}"
+
+    def refused(self) -> bool:
+        """Say whether the autoscaler has no kind of node for the unit that a job cannot do without.
+
+        Asked about once a second, and only while nothing else can be done.
+        """
+        now_s = time.monotonic()
+        if now_s - self._asked_s >= _ASK_AUTOSCALER_S:
+            self._asked_s = now_s
+            self._refused = refused_groups()
+        waiting = [unit for unit in self.units.values() if unit.core and not unit.held]
+        return any(unit.group.id.hex() in self._refused for unit in waiting)
 
     def _reserve(self, free: list[Node]) -> list[Node]:
         """Ask for one unit, whole or not at all; return what is free without it.

@@ -1,0 +1,169 @@
+"""Jobs in the background of a cluster: without their caller, from any process."""
+
+from __future__ import annotations
+
+import textwrap
+
+from tests.ray.programs import ACTORS, CLUSTER, HEAD, run
+
+
+def test_a_job_outlives_its_caller_and_is_reached_by_its_id(tmp_path):
+    caller = """
+        import os, signal, sys
+        import geneva, ray
+
+        ray.init(address=sys.argv[2], log_to_driver=False, logging_level="ERROR")
+        table = geneva.connect(sys.argv[1]).open_table("docs")
+        job = table.backfill_async("out", concurrency=2)
+        print(job.job_id, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    (tmp_path / "caller.py").write_text(textwrap.dedent(caller))
+    run(
+        tmp_path,
+        HEAD,
+        CLUSTER,
+        ACTORS,
+        """
+        import pathlib, subprocess
+
+        @geneva.udf(batch_size=4)
+        def slow(id: int) -> int:
+            import time
+            if id == 150:
+                print("one fifty")
+            time.sleep(0.02)
+            return id + 1
+
+        table.add_columns({"out": slow})
+
+        def submitted():
+            program = pathlib.Path(__file__).with_name("caller.py")
+            done = subprocess.run([sys.executable, str(program), sys.argv[1], cluster.address],
+                                  capture_output=True, text=True, timeout=60)
+            assert done.returncode == -9, done.stderr
+            return db.get_job(done.stdout.strip())
+
+        ray.shutdown()  # What follows needs the database alone.
+        job = submitted()
+        assert job.table_name == "docs" and job.column_names == ["out"] and not job.done()
+        try:
+            job.result(timeout=0.1)
+        except TimeoutError as error:
+            assert job.job_id in str(error)
+        while job.status().rows_done == 0:
+            time.sleep(0.1)
+        began = time.monotonic()
+        job.cancel()
+        try:
+            job.result(timeout=20)
+        except errors.JobCancelledError as error:
+            assert "kept" in str(error)
+        else:
+            raise AssertionError("it was not cancelled")
+        assert time.monotonic() - began < 6
+
+        job = submitted()
+        result = job.result(timeout=60)
+        assert 0 < result.columns["out"].rows_processed < 400, "what was kept is not computed again"
+        right("out", lambda i: i + 1)
+        assert job.done() and job.status().finished
+        (line,) = job.logs()
+        assert "applier-" in line and "of fragment 1" in line and line.endswith("one fifty"), line
+
+        try:
+            db.get_job("never")
+        except ValueError as error:
+            assert "never" in str(error)
+
+        # Nothing of the jobs is left on the cluster.
+        ray.init(address=cluster.address, log_to_driver=False)
+        deadline = time.monotonic() + 10
+        while actors():
+            assert time.monotonic() < deadline, actors().keys()
+            time.sleep(0.1)
+        ray.shutdown()
+        cluster.shutdown()
+        """,
+    )
+
+
+def test_a_job_without_its_caller_survives_its_driver_and_ends_when_the_cluster_does(tmp_path):
+    run(
+        tmp_path,
+        HEAD,
+        CLUSTER,
+        ACTORS,
+        """
+        import psutil
+
+        @geneva.udf(batch_size=4)
+        def slow(id: int) -> int:
+            import time
+            time.sleep(0.03)
+            return id + 1
+
+        table.add_columns({"out": slow, "never": slow})
+        job = table.backfill_async("out", concurrency=3)
+        first = actor("driver").pid
+        actor("applier")
+        psutil.Process(first).kill()
+        job.result(timeout=60)
+        right("out", lambda i: i + 1)
+
+        job = table.backfill_async("never", concurrency=1)
+        actor("applier")
+        ray.shutdown()
+        cluster.shutdown()
+        began = time.monotonic()
+        try:
+            job.result(timeout=60)
+        except errors.DriverLostError as error:
+            assert job.job_id in str(error) and time.monotonic() - began < 35
+        else:
+            raise AssertionError("it ended")
+        assert job.done()
+        """,
+    )
+
+
+def test_a_caller_that_is_killed_takes_its_job_with_it(tmp_path):
+    caller = """
+        import sys
+        import geneva, ray
+
+        ray.init(address=sys.argv[2], log_to_driver=False, logging_level="ERROR")
+        table = geneva.connect(sys.argv[1]).open_table("docs")
+        table.backfill("out", concurrency=1, progress=False, job_id="orphan")
+    """
+    (tmp_path / "caller.py").write_text(textwrap.dedent(caller))
+    run(
+        tmp_path,
+        HEAD,
+        CLUSTER,
+        ACTORS,
+        """
+        import pathlib, subprocess
+
+        @geneva.udf(batch_size=4)
+        def slow(id: int) -> int:
+            import time
+            time.sleep(0.2)
+            return id + 1
+
+        table.add_columns({"out": slow})
+        program = pathlib.Path(__file__).with_name("caller.py")
+        caller = subprocess.Popen([sys.executable, str(program), sys.argv[1], cluster.address])
+        actor("applier")
+        caller.kill()
+        caller.wait()
+        began = time.monotonic()
+        while actors():
+            assert time.monotonic() - began < 30, actors().keys()
+            time.sleep(0.2)
+        record = db.get_job("orphan").record()
+        assert record.status == "CANCELLED" and "not been heard of" in record.error.message, record
+        ray.shutdown()
+        cluster.shutdown()
+        """,
+    )
