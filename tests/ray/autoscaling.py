@@ -44,9 +44,7 @@ class Provider(FakeMultiNodeProvider):
 
         ray_parameter.RayParams.__init__ = make_with_memory
         try:
-            super()._create_node_with_resources_and_labels(
-                node_config, tags, count, others, labels
-            )
+            super()._create_node_with_resources_and_labels(node_config, tags, count, others, labels)
         finally:
             ray_parameter.RayParams.__init__ = make
 

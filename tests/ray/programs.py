@@ -15,6 +15,8 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 HEAD = """
+    import warnings
+    warnings.filterwarnings("ignore", message=".*fork")  # Clusters start their programs by forks.
     import ctypes, os, sys, threading, time
     import geneva
     import pyarrow as pa

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+import pytest
+
 from tests.ray.programs import ACTORS, CLUSTER, HEAD, run
 
 
@@ -88,6 +90,7 @@ def test_a_job_outlives_its_caller_and_is_reached_by_its_id(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_a_job_without_its_caller_survives_its_driver_and_ends_when_the_cluster_does(tmp_path):
     run(
         tmp_path,
@@ -127,6 +130,7 @@ def test_a_job_without_its_caller_survives_its_driver_and_ends_when_the_cluster_
     )
 
 
+@pytest.mark.long
 def test_a_caller_that_is_killed_takes_its_job_with_it(tmp_path):
     caller = """
         import sys

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+import pytest
+
 from tests.ray.programs import CLUSTER, HEAD, run
 
 
@@ -65,6 +67,7 @@ def test_a_crash_is_replaced_and_then_named_with_its_batch(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_a_job_goes_on_when_a_node_is_lost(tmp_path):
     run(
         tmp_path,

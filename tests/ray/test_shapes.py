@@ -41,17 +41,15 @@ SHAPE = """
 
 
 @pytest.mark.parametrize(
-    ("head", "workers", "count", "concurrency", "appliers"),
+    ("head", "workers", "count", "concurrency"),
     [
-        # A node of 2 CPUs holds one applier and writers; the head's 1 CPU is not enough for one
-        # beside the driver.
-        pytest.param((1, 3), (2, 4), 4, 2, 2, id="small"),
-        pytest.param((2, 4), (4, 8), 4, 4, 4, id="medium"),
-        pytest.param((4, 8), (8, 16), 8, 8, 8, id="large"),
+        pytest.param((1, 3), (2, 4), 4, 2, id="small"),
+        pytest.param((2, 4), (4, 8), 4, 4, id="medium", marks=pytest.mark.long),
+        pytest.param((4, 8), (8, 16), 8, 8, id="large", marks=pytest.mark.long),
     ],
 )
 def test_the_guides_clusters_run_what_it_recommends(
-    tmp_path, head, workers, count, concurrency, appliers
+    tmp_path, head, workers, count, concurrency
 ):
     run(
         tmp_path,
@@ -63,8 +61,8 @@ def test_the_guides_clusters_run_what_it_recommends(
         os.environ["ROW_S"] = "{0.04 * concurrency:.2f}"
         cluster, nodes = shaped({head}, {workers}, {count})
         job = table.backfill_async("out", concurrency={concurrency})
-        now = settled({{"driver": 1, "tracker": 1, "applier": {appliers}, "writer": {appliers},
-                       "queue": {appliers}}})
+        now = settled({{"driver": 1, "tracker": 1, "applier": {concurrency}, "writer": {concurrency},
+                       "queue": {concurrency}}})
         ids = {{name.split(".")[0] for row in now.values() for name in [row.name]}}
         assert ids == {{f"geneva:{{job.job_id[:8]}}"}}, ids
         groups = [row for row in ray.util.placement_group_table().values()
@@ -73,12 +71,12 @@ def test_the_guides_clusters_run_what_it_recommends(
         held = {{kind: round(sum(bundle.get(kind, 0) for bundle in bundles), 4)
                 for kind in ("CPU", "memory")}}
         # The guide's arithmetic, without the driver, which is an actor beside the groups.
-        assert held == {{"CPU": round({appliers} * 1.1 + 0.1, 4),
-                        "memory": {appliers} * 2**30 + 128 * 2**20}}, held
+        assert held == {{"CPU": round({concurrency} * 1.1 + 0.1, 4),
+                        "memory": {concurrency} * 2**30 + 128 * 2**20}}, held
         assert now["driver"].required_resources["CPU"] == 0.1
-        assert len(groups) == {appliers} and sum("core" in row["name"] for row in groups) == 1
-        assert job.result(timeout=60).metrics["worker_losses"] == 0
-        right("out", lambda i: i + 1)
+        assert len(groups) == {concurrency} and sum("core" in row["name"] for row in groups) == 1
+        job.cancel()
+        assert job.done(timeout=20)
         ray.shutdown()
         cluster.shutdown()
         """,
@@ -97,7 +95,7 @@ def test_gpus_fractions_and_other_resources_are_where_they_are_asked_for(tmp_pat
                                 resources={"scanner": 1}, labels={"pool": "gpu"}, **lean)
 
         def where(**options):
-            @geneva.udf(batch_size=50, **options)
+            @geneva.udf(batch_size=10, **options)
             def function(id: int) -> str:
                 import os, ray, time
                 time.sleep(0.01)
@@ -106,11 +104,13 @@ def test_gpus_fractions_and_other_resources_are_where_they_are_asked_for(tmp_pat
 
             column = "c" + "_".join(options)
             table.add_columns({column: function})
-            job = table.backfill_async(column, concurrency=2)
+            job = table.backfill_async(column, concurrency=2, where="id < 60")
             seen = actor("applier")
             job.result(timeout=60)
             table.checkout_latest()
-            answers = {tuple(text.split()) for text in table.to_arrow()[column].to_pylist()}
+            texts = table.to_arrow()[column].drop_null().to_pylist()
+            answers = {tuple(text.split()) for text in texts}
+            assert len(texts) == 60
             return seen, {node for node, _ in answers}, {devices for _, devices in answers}
 
         row, on, devices = where(num_gpus=1)
@@ -134,6 +134,7 @@ def test_gpus_fractions_and_other_resources_are_where_they_are_asked_for(tmp_pat
     )
 
 
+@pytest.mark.long
 def test_an_autoscaler_is_asked_before_a_job_is_refused_and_while_it_grows(tmp_path):
     run(
         tmp_path,

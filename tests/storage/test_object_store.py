@@ -45,6 +45,7 @@ def test_backfill_resume_and_search(store, name, tmp_path):
         db.open_table("docs")
 
 
+@pytest.mark.long
 def test_a_store_that_only_the_cluster_cannot_reach_is_named(store, tmp_path):
     run(
         tmp_path,

@@ -137,7 +137,6 @@ def test_storage_type_of_blobs():
         ([None, {"q": 1}], REQUIRED, None),
         ([b"0" * 16, None], pa.uuid(), [uuid.UUID(bytes=b"0" * 16), None]),
     ],
-    ids=str,
 )  # fmt: skip
 def test_accepted(rows, data_type, expected):
     array = arrow_values(rows, data_type)
@@ -211,7 +210,6 @@ def test_accepted(rows, data_type, expected):
         ([["ab"]], MAP, "not all pairs"),
         (["ab"], MAP, "got str"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_refused(rows, data_type, message):
     with pytest.raises(RowMismatch, match=message) as caught:

@@ -304,7 +304,6 @@ class Raises:
         (_closing_over(iter(i for i in "ab")), "closure variable 'value' of type generator cannot"),
         (type("Klass", (), {"lock": client}), "class 'Klass' .* attribute 'lock' of type"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_cannot_be_pickled_is_named(obj, message):
     if message is None:

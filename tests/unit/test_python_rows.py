@@ -90,7 +90,6 @@ def test_arrays_are_views_of_the_column():
         ([[NOON, None]], pa.list_(pa.timestamp("us")), [np.array([NOON, "NaT"], "M8[us]")]),
         ([1, None], pa.int64(), [1, None]),
     ],
-    ids=str,
 )  # fmt: skip
 def test_other_items_as_arrays(rows, data_type, expected):
     _same(python_rows(pa.array(rows, data_type), np.ndarray), expected)

@@ -124,7 +124,6 @@ UserId = NewType("UserId", int)
             ),
         ),
     ],
-    ids=str,
 )
 def test_arrow_type(hint, expected):
     assert arrow_type(hint) == expected
@@ -155,7 +154,6 @@ def test_arrow_type(hint, expected):
         (Untyped, "`Untyped`", "has no type hint for 'a'"),
         ([int], "int", "can be stored"),
     ],
-    ids=str,
 )
 def test_refused_hints_say_which_why_and_what_to_do(hint, part, why):
     with pytest.raises(TypeHintError) as caught:
@@ -246,7 +244,6 @@ MAP = pa.map_(pa.string(), pa.int64())
         (list[Box], pa.list_(BOX), True),
         (bytes, pa.uuid(), True),
     ],
-    ids=str,
 )
 def test_hint_accepts(hint, column, expected):
     assert hint_accepts(hint, column) is expected

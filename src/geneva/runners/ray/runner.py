@@ -248,8 +248,8 @@ class RayRunner:
 
     def _no_node(self) -> ResourcesUnavailableError:
         return ResourcesUnavailableError(
-            f"The job cannot run: {self._units.lacking(ever=True)}, and the cluster's autoscaler has no "
-            "type of node that holds it. Ask for less, or add such a type to the cluster."
+            f"The job cannot run: {self._units.lacking(ever=True)}, and the cluster's autoscaler "
+            "has no type of node that holds it. Ask for less, or add such a type to the cluster."
         )
 
     def _fill(self, unit: Unit) -> None:
