@@ -165,6 +165,8 @@ def test_lines_in_a_log(program):
 
 @pytest.mark.parametrize("first", ["geneva", "lance", "lancedb"])
 def test_silence_on_request(program, first, runner, tmp_path):
+    if runner == "ray" and first != "lancedb":
+        pytest.skip("a cluster is started the same way, whatever came before")
     text = f"""
         import {first}
         import contextlib, sys, geneva

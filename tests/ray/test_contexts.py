@@ -31,6 +31,8 @@ def test_blocks_use_the_cluster_that_they_name(tmp_path):
         HEAD,
         ONE_NODE,
         """
+        import os
+
         def refused(kind, *words):
             def check(error):
                 assert isinstance(error, kind), repr(error)
@@ -58,6 +60,7 @@ def test_blocks_use_the_cluster_that_they_name(tmp_path):
         with db.context("mine") as outer:
             assert geneva.get_current_context() is outer and outer.cluster_name == "mine"
             table.backfill("out", progress=False)
+            assert "PYTHONBREAKPOINT" not in os.environ, "a debugger stops elsewhere"
             fails(db.context("gone"), refused(ValueError, "connected to", cluster.address))
             with db.context("mine") as inner, db.local_ray_context():
                 table.backfill("out", progress=False, force=True)
@@ -82,7 +85,6 @@ def test_blocks_use_the_cluster_that_they_name(tmp_path):
         ray.shutdown()
 
         # The variable that Ray itself knows.
-        import os
         os.environ["RAY_ADDRESS"] = cluster.address
         assert not ray.is_initialized()
         table.backfill("out", progress=False, force=True)

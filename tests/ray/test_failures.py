@@ -32,6 +32,13 @@ def test_each_component_is_replaced(tmp_path):
         """
         import psutil
 
+        @geneva.udf(batch_size=4)
+        def slower(id: int) -> int:
+            import time
+            time.sleep(0.07)
+            return id + 1
+
+        table.alter_columns({"path": "out", "udf": slower})
         killed = []
 
         def kill():

@@ -179,7 +179,7 @@ def test_a_second_job_gets_its_share_and_no_work_is_lost(tmp_path):
 
         @geneva.udf(batch_size=2)
         def brief(id: int) -> int:
-            time.sleep(0.02)
+            time.sleep(0.005)
             return id + 2
 
         table.add_columns({"first": slow, "second": brief})

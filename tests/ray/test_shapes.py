@@ -48,9 +48,7 @@ SHAPE = """
         pytest.param((4, 8), (8, 16), 8, 8, id="large", marks=pytest.mark.long),
     ],
 )
-def test_the_guides_clusters_run_what_it_recommends(
-    tmp_path, head, workers, count, concurrency
-):
+def test_the_guides_clusters_run_what_it_recommends(tmp_path, head, workers, count, concurrency):
     run(
         tmp_path,
         HEAD,
@@ -58,11 +56,11 @@ def test_the_guides_clusters_run_what_it_recommends(
         SHAPE,
         f"""
         # So long that all are there before it ends: two cores start 26 processes for the large one.
-        os.environ["ROW_S"] = "{0.04 * concurrency:.2f}"
+        os.environ["ROW_S"] = "{0.06 * concurrency:.2f}"
         cluster, nodes = shaped({head}, {workers}, {count})
         job = table.backfill_async("out", concurrency={concurrency})
-        now = settled({{"driver": 1, "tracker": 1, "applier": {concurrency}, "writer": {concurrency},
-                       "queue": {concurrency}}})
+        each = dict.fromkeys(("applier", "writer", "queue"), {concurrency})
+        now = settled({{"driver": 1, "tracker": 1, **each}})
         ids = {{name.split(".")[0] for row in now.values() for name in [row.name]}}
         assert ids == {{f"geneva:{{job.job_id[:8]}}"}}, ids
         groups = [row for row in ray.util.placement_group_table().values()

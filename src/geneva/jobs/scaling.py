@@ -18,8 +18,9 @@ _SECONDS_PER_BYTE = 1 / 100e6
 _SPLIT_WORTH_S = 0.2
 _SECONDS_PER_BYTE_REWRITTEN = 1 / 100e6
 
-# A job that is done before that needs no process that may have nothing to do.
-_WRITERS_BESIDE_APPLIERS_S = 2.0
+# A job that is done before that needs no process that may have nothing to do: on two cores each
+# takes half a second from the appliers.
+_WRITERS_BESIDE_APPLIERS_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def workers_wanted(load: Workload, startup_s: float, most: int) -> int:
 def writers_wanted(*, appliers: int, fragments: int, parts_written: bool, running_s: float) -> int:
     """Return how many writers to have where they are processes of their own.
 
-    One for each applier, as the guide has it. Before a job has run for two seconds only those that
+    One for each applier, as the guide has it. Before a job has run for four seconds only those that
     have something to do: a fragment that one task computes is written by its applier.
 
     Parameters
@@ -115,7 +116,7 @@ def writers_wanted(*, appliers: int, fragments: int, parts_written: bool, runnin
     --------
     >>> writers_wanted(appliers=4, fragments=0, parts_written=False, running_s=0.5)
     0
-    >>> writers_wanted(appliers=4, fragments=0, parts_written=False, running_s=2.5)
+    >>> writers_wanted(appliers=4, fragments=0, parts_written=False, running_s=4.5)
     4
     >>> writers_wanted(appliers=0, fragments=3, parts_written=False, running_s=0.0)
     1

@@ -17,7 +17,7 @@ from geneva.errors import (
     InvalidArgumentError,
 )
 from geneva.runners.ray.contexts import Link, RayContext
-from geneva.runners.ray.private import silence_raylet, unsilence_raylet
+from geneva.runners.ray.private import join, silence_raylet, unsilence_raylet
 from geneva.runners.ray.reach import RAY_CLIENT, answers, cluster_address
 
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
@@ -101,7 +101,7 @@ def connect(what: str, address: str, options: dict[str, Any]) -> None:
         )
     silence_raylet()
     try:
-        ray.init(address=address, **options)
+        join(address, **options)
     except Exception as error:
         unsilence_raylet()
         if "ersion mismatch" in str(error):

@@ -17,6 +17,7 @@ from geneva.runners.machine import this_machine
 from geneva.runners.ray.contexts import Link, RayContext
 from geneva.runners.ray.private import (
     dashboard_is_missing,
+    join,
     silence_raylet,
     start_local_cluster,
     unsilence_raylet,
@@ -111,7 +112,7 @@ class LocalRayContext(RayContext):
         silence_raylet()
         try:
             options = {"log_to_driver": False, "logging_level": logging.ERROR}
-            ray.init(address=cluster.address, **{**options, **self._ray_init_kwargs})
+            join(cluster.address, **{**options, **self._ray_init_kwargs})
         except BaseException:
             stop()
             raise

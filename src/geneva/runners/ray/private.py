@@ -7,6 +7,7 @@ fast, so a new version of Ray is a change of this module.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 import warnings
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ _RPC_TIMEOUT_S = 5
 _NODE_TIMEOUT_S = 3
 _FIRST_REPORT_S = 6.0
 _SPARE_S = 600
+_BREAKPOINT = "PYTHONBREAKPOINT"
 # What every component needs; loaded while the caller still prepares its first job.
 _PRELOADED = ["lance", "geneva.runners.ray.driver_actor", "geneva.runners.ray.worker_actor"]
 # Rows never pass through the object store.
@@ -121,6 +123,18 @@ def _print_quietly(data: dict[str, Any], *arguments: Any, **kwargs: Any) -> Any:
 def silence_raylet() -> None:
     """Keep Ray's own messages about lost workers from the user, whatever ``log_to_driver`` is."""
     ray_worker.print_to_stdstream = _print_quietly
+
+
+def join(address: str, **options: Any) -> None:
+    """Connect this process to a cluster, and nothing else: Ray also takes ``breakpoint()`` over."""
+    before = os.environ.get(_BREAKPOINT)
+    try:
+        ray.init(address=address, **options)
+    finally:
+        if before is None:
+            os.environ.pop(_BREAKPOINT, None)
+        else:
+            os.environ[_BREAKPOINT] = before
 
 
 def unsilence_raylet() -> None:
