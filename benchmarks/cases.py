@@ -169,6 +169,73 @@ def define_cases(scale: float = 1.0) -> tuple[Case, ...]:
             ours=Side("ours/warm.py", small, characters),
             goals=(Goal("first_batch", 0.2),),
         ),
+        *_on_ray(small, large, scale),
+    )
+
+
+def _on_ray(small: TableSpec, large: TableSpec, scale: float) -> tuple[Case, ...]:
+    """Make the cases of the Ray engine; beside them runs the embedded engine."""
+    floor = partial(Side, "floor/word_count.py", expected=word_count)
+    embedded = partial(Side, "ours/word_count.py", expected=word_count)
+    session = partial(Side, "ray/session.py")
+    numbers = TableSpec("numbers", _rows(200, 1, scale), 1)
+    return (
+        Case(
+            "R1",
+            "W1 on a private Ray cluster, from nothing",
+            "wc",
+            ("text",),
+            ours=Side("ray/word_count.py", small, word_count),
+            floor=floor(table=small),
+            beside=embedded(table=small),
+            goals=(Goal("wall", 7.0), Goal("cpu", 9.0)),
+        ),
+        Case(
+            "R1w",
+            "W1 in a Ray session that is up",
+            "wc",
+            ("text",),
+            ours=session(table=small, expected=word_count, arguments=("wc", "ray")),
+            beside=session(table=small, expected=word_count, arguments=("wc", "process")),
+            goals=(Goal("job", 2.0),),
+        ),
+        Case(
+            "R2w",
+            "W2 in a Ray session that is up",
+            "wc",
+            ("text",),
+            ours=session(table=large, expected=word_count, arguments=("wc", "ray")),
+            floor=floor(table=large),
+            beside=embedded(table=large),
+            goals=(Goal("job_ratio", 1.3),),
+        ),
+        Case(
+            "R6w",
+            "W6 in a Ray session that is up (ideal 5.0 s)",
+            "answer",
+            ("id",),
+            ours=session(table=numbers, expected=answer, arguments=("answer", "ray")),
+            beside=Side("ours/sleep.py", numbers, answer),
+            goals=(Goal("job", 6.5),),
+        ),
+        Case(
+            "idle",
+            "a running job besides its appliers, share of a core",
+            "answer",
+            ("id",),
+            ours=Side("ray/idle.py", TableSpec("numbers", 40, 2), answer, once=True),
+            goals=(Goal("idle", 0.03),),
+        ),
+        Case(
+            "kills",
+            "a job of 60 s with an applier killed every 5 s",
+            "answer",
+            ("id",),
+            ours=Side(
+                "ray/kills.py", TableSpec("numbers", _rows(2_400, 4, scale), 4), answer, once=True
+            ),
+            goals=(Goal("kill_ratio", 1.25),),
+        ),
     )
 
 

@@ -12,6 +12,11 @@ UNITS = {
     "wall_ratio": ("wall", "x"),
     "cpu_ratio": ("CPU", "x"),
     "wall": ("wall", " s"),
+    "cpu": ("CPU", " s"),
+    "job": ("call of backfill()", " s"),
+    "job_ratio": ("call / embedded engine's whole process", "x"),
+    "idle": ("share of a core besides appliers", ""),
+    "kill_ratio": ("with kills / without", "x"),
     "rss_mb": ("peak RSS", " MB"),
     "first_batch": ("first batch", " s"),
 }

@@ -39,8 +39,8 @@ class CaseResult:
     """What was measured of a case, each side as a summary per figure.
 
     The figures are ``wall`` and ``cpu`` in seconds, ``rss_mb``, ``pss_mb``, ``processes``,
-    ``after_exit`` and ``sampler_cpu`` in seconds (see `benchmarks.measure.Measurement`), and
-    ``first_batch`` in seconds for the warm case.
+    ``after_exit`` and ``sampler_cpu`` in seconds (see `benchmarks.measure.Measurement`), and what a
+    program measured itself: ``first_batch``, ``job``, ``idle`` and ``kill_ratio``.
     """
 
     case: Case
@@ -61,6 +61,8 @@ class CaseResult:
         for figure in ("wall", "cpu"):
             if (ratio := self.ratio(figure)) is not None:
                 figures[f"{figure}_ratio"] = ratio
+        if "job" in figures and self.beside:
+            figures["job_ratio"] = figures["job"] / self.beside["wall"].median
         return [judge(goal, figures) for goal in self.case.goals]
 
 
@@ -136,26 +138,33 @@ def _run_once(case: Case, label: str, side: Side, settings: RunSettings) -> Figu
     check_result(copy, case, side)
     figures = {name: value for name, value in vars(measurement).items() if value is not None}
     if marks.exists():
-        figures["first_batch"] = first_batch_s(marks.read_text())
+        figures |= figures_of(marks.read_text())
     shutil.rmtree(copy)
     return figures
 
 
-def first_batch_s(marks: str) -> float:
-    r"""Return the seconds from the ``called`` mark to the earliest ``applied`` one.
+def figures_of(marks: str) -> Figures:
+    r"""Return what a program measured itself, by name.
+
+    The moments ``called`` and ``applied`` become the seconds from the call to the earliest row.
 
     Examples
     --------
-    >>> first_batch_s("called 10.0\napplied 10.5\napplied 10.25\n")
-    0.25
+    >>> figures_of("called 10.0\napplied 10.5\napplied 10.25\n")
+    {'first_batch': 0.25}
+    >>> figures_of("job 1.5\n")
+    {'job': 1.5}
     """
-    times: dict[str, float] = {}
+    found: Figures = {}
     for line in marks.splitlines():
-        event, time = line.split()
-        times[event] = min(float(time), times.get(event, float("inf")))
-    if set(times) != {"called", "applied"}:
-        raise WrongResultError(f"Expected the marks 'called' and 'applied', found {sorted(times)}")
-    return times["applied"] - times["called"]
+        name, value = line.split()
+        found[name] = min(float(value), found.get(name, float("inf")))
+    moments = {name: found.pop(name) for name in ("called", "applied") if name in found}
+    if len(moments) == 2:
+        return found | {"first_batch": moments["applied"] - moments["called"]}
+    if moments or not found:
+        raise WrongResultError(f"Expected marks 'called' and 'applied', found {sorted(moments)}")
+    return found
 
 
 def _summarise(runs: list[Figures]) -> dict[str, Summary]:

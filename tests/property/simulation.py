@@ -256,6 +256,8 @@ class Simulation:
                     worker.stop_asked = True
                     if worker.running is not None:
                         worker.running.stopping = True
+                case m.CheckpointEvery():
+                    assert 0 < command.seconds < 10, "only less than before is ever at risk"
                 case m.KillWorker() | m.ReleaseWorker():
                     self.judge.let_go(command)
                     worker = self.workers[command.worker]

@@ -19,7 +19,7 @@ from benchmarks.checks import check_column
 from benchmarks.errors import MeasurementError, WrongResultError
 from benchmarks.goals import Goal, judge
 from benchmarks.measure import measure
-from benchmarks.runs import CaseResult, RunSettings, Summary, first_batch_s, run_case
+from benchmarks.runs import CaseResult, RunSettings, Summary, figures_of, run_case
 from benchmarks.tables import PROGRAMS
 
 BURN = "import time\nwhile time.process_time() < {cpu}: pass\n"
@@ -147,13 +147,14 @@ def test_every_program_of_a_case_exists():
     cases = define_cases()
     sides = [side for case in cases for side in (case.ours, case.floor, case.beside) if side]
     assert all((PROGRAMS / side.program).is_file() for side in sides)
-    assert {case.name for case in cases} == {*(f"W{n}" for n in range(1, 9)), "warm"}
+    on_ray = {"R1", "R1w", "R2w", "R6w", "idle", "kills"}
+    assert {case.name for case in cases} == {*(f"W{n}" for n in range(1, 9)), "warm", *on_ray}
 
 
 def test_first_batch_needs_both_marks():
-    assert first_batch_s("called 5.0\napplied 5.5\napplied 5.25\n") == 0.25
+    assert figures_of("called 5.0\napplied 5.5\napplied 5.25\n") == {"first_batch": 0.25}
     with pytest.raises(WrongResultError, match="called"):
-        first_batch_s("called 5.0\n")
+        figures_of("called 5.0\n")
 
 
 @pytest.mark.parametrize(

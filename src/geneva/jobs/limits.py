@@ -32,6 +32,8 @@ class Limits:
         Seconds that a worker is expected to take, until one was measured.
     separate_writers : bool
         Whether fragments are written by workers of their own.
+    checkpoint_interval_s : float
+        Seconds of compute that a worker puts at risk at most.
     """
 
     max_workers: int
@@ -42,6 +44,7 @@ class Limits:
     worker_start_timeout_s: float = 120.0
     startup_s: float = 0.4
     separate_writers: bool = False
+    checkpoint_interval_s: float = 10.0
 
     def budget(self, cause: LossCause) -> int:
         """Return how many losses of one cause at one place end the job.

@@ -113,6 +113,18 @@ class StopTask:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointEvery:
+    """Tell a worker how much compute to put at risk from now on, in seconds."""
+
+    worker: int
+    seconds: float
+
+
+INTERRUPTIONS = (SplitTask, StopTask, CheckpointEvery)
+"""Commands that a worker obeys while it computes."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseWorker:
     """Let a worker go that was asked back and has nothing to do any more."""
 
@@ -140,9 +152,11 @@ class Finish:
     outcome: Outcome
 
 
+Interruption: TypeAlias = "SplitTask | StopTask | CheckpointEvery"
+
 Command: TypeAlias = (
-    "StartWorkers | StartWriters | Apply | SplitTask | WriteFragment | StopTask | ReleaseWorker"
-    " | KillWorker | Commit | Finish"
+    "StartWorkers | StartWriters | Apply | SplitTask | WriteFragment | StopTask | CheckpointEvery"
+    " | ReleaseWorker | KillWorker | Commit | Finish"
 )
 
 

@@ -8,6 +8,7 @@ measured counts.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 # The least that rows and bytes cost, whatever the function does.
@@ -17,6 +18,9 @@ _SECONDS_PER_BYTE = 1 / 100e6
 # A task is worth splitting when a second worker saves at least this much.
 _SPLIT_WORTH_S = 0.2
 _SECONDS_PER_BYTE_REWRITTEN = 1 / 100e6
+
+_SECONDS_PER_PART = 0.05
+_LEAST_AT_RISK_S = 0.5
 
 # A job that is done before that needs no process that may have nothing to do: on two cores each
 # takes half a second from the appliers.
@@ -125,6 +129,28 @@ def writers_wanted(*, appliers: int, fragments: int, parts_written: bool, runnin
         return appliers
     needed = max(fragments, int(parts_written))
     return min(needed, max(1, appliers))
+
+
+def checkpoint_every_s(interval_s: float, between_losses_s: float) -> float:
+    """Return how many seconds of compute a worker puts at risk where workers are lost.
+
+    The interval at which writing parts costs as much as computing again what was lost, the square
+    root of twice the cost of a part times the time between losses (Young, CACM 17, 1974).
+
+    Parameters
+    ----------
+    interval_s
+        What is put at risk at most.
+    between_losses_s
+        Seconds that a worker computes until it is lost, on average.
+
+    Examples
+    --------
+    >>> checkpoint_every_s(10.0, between_losses_s=12 * 3600.0), checkpoint_every_s(10.0, 10.0)
+    (10.0, 1.0)
+    """
+    best_s = math.sqrt(2 * _SECONDS_PER_PART * between_losses_s)
+    return min(interval_s, max(_LEAST_AT_RISK_S, best_s))
 
 
 def worth_splitting(rest: Workload, rewritten_bytes: int) -> bool:

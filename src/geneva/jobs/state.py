@@ -13,6 +13,7 @@ from geneva.jobs.limits import Limits
 from geneva.jobs.losses import LostPlace, late_start_error, loss_error, start_error
 from geneva.jobs.messages import (
     Apply,
+    CheckpointEvery,
     Command,
     Commit,
     CommitFailed,
@@ -44,7 +45,13 @@ from geneva.jobs.messages import (
     WriteFragment,
 )
 from geneva.jobs.planner import Plan
-from geneva.jobs.scaling import Workload, workers_wanted, worth_splitting, writers_wanted
+from geneva.jobs.scaling import (
+    Workload,
+    checkpoint_every_s,
+    workers_wanted,
+    worth_splitting,
+    writers_wanted,
+)
 from geneva.jobs.work import Work
 from geneva.jobs.workers import WorkerState
 
@@ -96,6 +103,8 @@ class JobState:
         self._rows_measured = 0
         self._output_bytes = 0
         self._losses: dict[tuple[int, int, LossCause], int] = {}
+        self._lost_at_work = 0
+        self._checkpoint_every_s = limits.checkpoint_interval_s
         self._committing = False
         self._outdated: dict[int, str] = {}
         self._waiting = 0
@@ -143,7 +152,7 @@ class JobState:
         self._had_workers_s = self._now_s
         self._waiting = event.count
 
-    def _worker_ready(self, event: WorkerReady) -> None:
+    def _worker_ready(self, event: WorkerReady) -> list[Command]:
         self._count_start(event)
         if event.role is not Role.WRITER:
             self._startup_s = event.startup_s
@@ -151,6 +160,7 @@ class JobState:
             self._losses.pop((*_STARTING, cause), None)
         leaving = event.worker in self._asked_back_early
         self.workers[event.worker] = WorkerState(event.role, leaving=leaving)
+        return self._tell_interval([event.worker]) if self._lost_at_work else []
 
     def _task_started(self, event: TaskStarted) -> None:
         self.workers[event.worker].loaded = True
@@ -219,10 +229,29 @@ class JobState:
             lost = (worker.writing[0], -1)
             self.work.to_write.extendleft(reversed(worker.writing))
         if not self._lost_too_often(*lost, event):
-            return []
+            return self._risk_less() if worker.task is not None else []
         target = f"{self._plan.table_name}.{self._plan.column_name}"
         place = LostPlace(target, lost[0], worker.position, writing=worker.task is None)
         return self._stop(loss_error(event, place, self._limits.budget(event.cause)))
+
+    def _risk_less(self) -> list[Command]:
+        """Let workers write parts more often where they are lost more often."""
+        self._lost_at_work += 1
+        computed_s = (self._now_s - self._began_s) * (self.appliers + 1)
+        between_s = computed_s / self._lost_at_work
+        best_s = checkpoint_every_s(self._limits.checkpoint_interval_s, between_s)
+        if best_s >= self._checkpoint_every_s:
+            return []
+        self._checkpoint_every_s = best_s
+        return self._tell_interval(list(self.workers))
+
+    def _tell_interval(self, workers: list[int]) -> list[Command]:
+        return [
+            CheckpointEvery(worker, self._checkpoint_every_s)
+            for worker in workers
+            if self.workers[worker].applies
+            and self._checkpoint_every_s < self._limits.checkpoint_interval_s
+        ]
 
     def _release_requested(self, event: ReleaseRequested) -> list[Command]:
         worker = self.workers.get(event.worker)

@@ -108,7 +108,9 @@ class Applier:
                 emit(TaskStarted(self._worker, task.task_id, setup_s=self._set_up()))
             reporter = _Reporter(self._worker, task, emit, self._reported_at)
             note_part = partial(self._note_part, emit, task, reporter)
-            output = TaskOutput(self._context, self.column_files, task, fragment, note_part)
+            output = TaskOutput(
+                self._context, self.column_files, task, fragment, control, note_part
+            )
             self._compute(task, fragment, control, output, reporter)
             done = RowRange(task.rows.start, control.end())
             file = output.finish(done)

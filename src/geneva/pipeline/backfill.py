@@ -190,6 +190,7 @@ class BackfillRun:
             worker_start_timeout_s=settings.worker_start_timeout_s,
             startup_s=runner.traits.startup_s,
             separate_writers=runner.traits.separate_writers,
+            checkpoint_interval_s=settings.checkpoint_interval_s,
         )
         # Workers take the job on once for all rounds by its id, so each round has its own.
         context = JobContext(

@@ -1,4 +1,4 @@
-"""What others may change about a running task: its end, and whether it goes on."""
+"""What others may change about a running task: its end, how often it is made durable."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class TaskControl:
     ----------
     rows : RowRange
         Physical range of the task.
+    checkpoint_interval_s : float
+        Seconds of compute at risk before a part is written; may be set at any time.
 
     Examples
     --------
@@ -35,7 +37,8 @@ class TaskControl:
     (59, 60)
     """
 
-    def __init__(self, rows: RowRange) -> None:
+    def __init__(self, rows: RowRange, checkpoint_interval_s: float = 10.0) -> None:
+        self.checkpoint_interval_s = checkpoint_interval_s
         self._lock = threading.Lock()
         self._claimed = rows.start
         self._stop = rows.stop

@@ -21,15 +21,14 @@ from geneva.jobs.messages import (
     Committed,
     Event,
     Finish,
+    Interruption,
     JobContext,
     KillWorker,
     Outcome,
     ReleaseWorker,
-    SplitTask,
     StartWorkers,
     StartWriters,
     StopRequested,
-    StopTask,
     Tick,
     WriteFragment,
 )
@@ -79,7 +78,7 @@ class Runner(Protocol):
     def release(self, worker: int) -> None:
         """Let go of a worker that was asked back and is idle."""
 
-    def send(self, command: Apply | SplitTask | WriteFragment | StopTask) -> None:
+    def send(self, command: Apply | WriteFragment | Interruption) -> None:
         """Give a command to the worker that it names."""
 
     def kill(self, worker: int) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from geneva.jobs.messages import JobContext
 from geneva.jobs.planner import ApplyTask, FragmentPlan
+from geneva.pipeline.control import TaskControl
 from geneva.pipeline.provenance import file_metadata
 from geneva.storage.column_file import ColumnFiles, ColumnFileWriter
 from geneva.storage.files import TableFiles
@@ -33,6 +34,8 @@ class TaskOutput:
         The job, and where its column files go.
     task, fragment
         The task and its fragment's plan.
+    control
+        Says how much compute may be at risk.
     note_part
         Called with each part that became durable.
     """
@@ -43,6 +46,7 @@ class TaskOutput:
         column_files: ColumnFiles,
         task: ApplyTask,
         fragment: FragmentPlan,
+        control: TaskControl,
         note_part: Callable[[Part], None],
     ) -> None:
         self._context = context
@@ -51,6 +55,7 @@ class TaskOutput:
         self._fragment = fragment
         # A fragment that was split has several tasks, and none of them is the whole of it.
         self._whole = fragment.whole and task.rows == RowRange(0, fragment.physical_rows)
+        self._control = control
         self._note_part = note_part
         self._offsets: list[np.ndarray] = []
         self._values: list[pa.Array] = []
@@ -107,7 +112,7 @@ class TaskOutput:
         largest = self._context.checkpoint_size
         if largest is not None and self._rows >= largest:
             return True
-        waited = now_s - self._opened_at >= self._context.checkpoint_interval_s
+        waited = now_s - self._opened_at >= self._control.checkpoint_interval_s
         return waited and self._rows >= self._context.min_checkpoint_size
 
     def _fits_one_interval(self, now_s: float) -> bool:
@@ -117,7 +122,7 @@ class TaskOutput:
         if self._part_start > self._task.rows.start or self._context.checkpoint_size is not None:
             return False
         share = (self._position - self._task.rows.start) / len(self._task.rows)
-        return (now_s - self._opened_at) / share < self._context.checkpoint_interval_s / 2
+        return (now_s - self._opened_at) / share < self._control.checkpoint_interval_s / 2
 
     def _open_direct(self) -> ColumnFileWriter:
         fragment = self._fragment

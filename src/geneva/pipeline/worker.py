@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from geneva.jobs.messages import (
     Apply,
+    CheckpointEvery,
     Event,
+    Interruption,
     JobContext,
-    SplitTask,
     StopTask,
     TaskFailed,
     TaskSplit,
@@ -58,16 +59,22 @@ class Worker:
         self._lock = threading.Lock()
         self._running: tuple[int, TaskControl] | None = None
         self._stop_asked = False
+        self._checkpoint_every_s: float | None = None
 
     def begin_job(self, context: JobContext) -> None:
         """Take a job on; the function is loaded with its first task."""
-        self.end_job()
+        self._close()
         self._context = context
         self._applier = Applier(context, self._worker, self._recorder, self._place)
         self._stop_asked = False
 
     def end_job(self) -> None:
         """Let go of the function and everything it holds."""
+        self._close()
+        # Not when a job begins: what its driver says may be heard before.
+        self._checkpoint_every_s = None
+
+    def _close(self) -> None:
         if self._applier is not None:
             self._applier.close()
         self._applier = self._context = None
@@ -77,8 +84,10 @@ class Worker:
         assert self._applier is not None  # noqa: S101 - a job was begun before
         assert self._context is not None  # noqa: S101
         if isinstance(command, Apply):
-            control = TaskControl(command.task.rows)
+            control = TaskControl(command.task.rows, self._context.checkpoint_interval_s)
             with self._lock:
+                if self._checkpoint_every_s is not None:
+                    control.checkpoint_interval_s = self._checkpoint_every_s
                 self._running = (command.task.task_id, control)
                 if self._stop_asked:
                     control.stop()
@@ -96,7 +105,7 @@ class Worker:
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - ends the job
             self._emit(TaskFailed(self._worker, None, placed_error(error, self._place)))
 
-    def interrupt(self, command: SplitTask | StopTask) -> None:
+    def interrupt(self, command: Interruption) -> None:
         """Change the task that is running."""
         with self._lock:
             running = self._running
@@ -104,6 +113,11 @@ class Worker:
                 self._stop_asked = True
                 if running is not None:
                     running[1].stop()
+                return
+            if isinstance(command, CheckpointEvery):
+                self._checkpoint_every_s = command.seconds
+                if running is not None:
+                    running[1].checkpoint_interval_s = command.seconds
                 return
         at = None
         if running is not None and running[0] == command.task_id:

@@ -7,9 +7,8 @@ from collections import deque
 from geneva.jobs.messages import (
     Apply,
     Event,
+    Interruption,
     JobContext,
-    SplitTask,
-    StopTask,
     WriteFragment,
 )
 from geneva.pipeline.driver import RunnerTraits
@@ -46,7 +45,7 @@ class InlineRunner:
     def release(self, worker: int) -> None:
         """Do nothing: the one worker costs nothing."""
 
-    def send(self, command: Apply | SplitTask | WriteFragment | StopTask) -> None:
+    def send(self, command: Apply | WriteFragment | Interruption) -> None:
         """Queue work; it is done by the next ``poll``."""
         if isinstance(command, (Apply, WriteFragment)):
             self._work.append(command)

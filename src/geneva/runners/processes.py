@@ -10,9 +10,8 @@ from geneva.jobs.messages import (
     Apply,
     Event,
     FragmentWritten,
+    Interruption,
     JobContext,
-    SplitTask,
-    StopTask,
     TaskApplied,
     TaskFailed,
     WorkerLost,
@@ -62,7 +61,7 @@ class ProcessRunner:
         """Refuse: every process writes as well."""
         raise RuntimeError(f"processes write for themselves; asked for {count} writers")
 
-    def send(self, command: Apply | SplitTask | WriteFragment | StopTask) -> None:
+    def send(self, command: Apply | WriteFragment | Interruption) -> None:
         """Give a command to a process; if it is gone, ``poll`` will say so."""
         process = self._leased.get(command.worker)
         if process is None:

@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from geneva.jobs.messages import (
+    INTERRUPTIONS,
     Apply,
     Event,
     JobContext,
-    SplitTask,
-    StopTask,
     WorkerReady,
     WriteFragment,
 )
@@ -70,7 +69,7 @@ def _listen(connection: Connection, host: Worker, work: queue.SimpleQueue[Any]) 
             command = connection.recv()
         except (EOFError, OSError):
             os._exit(0)
-        if isinstance(command, (SplitTask, StopTask)):
+        if isinstance(command, INTERRUPTIONS):
             host.interrupt(command)
         elif command is None or isinstance(command, (JobContext, Apply, WriteFragment)):
             work.put(command)

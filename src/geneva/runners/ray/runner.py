@@ -18,13 +18,12 @@ from geneva.jobs.messages import (
     Event,
     FragmentWritten,
     FunctionPrinted,
+    Interruption,
     JobContext,
     LossCause,
     ReleaseRequested,
     Role,
-    SplitTask,
     StopRequested,
-    StopTask,
     TaskApplied,
     TaskFailed,
     WorkerLost,
@@ -159,7 +158,7 @@ class RayRunner:
         self._writers_wanted += count
         self._next_step_s = 0.0
 
-    def send(self, command: Apply | SplitTask | WriteFragment | StopTask) -> None:
+    def send(self, command: Apply | WriteFragment | Interruption) -> None:
         """Give a command to an actor; if it is gone, ``poll`` will say so."""
         remote = self._remotes.get(command.worker)
         if remote is None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import ray
 
-from geneva.jobs.messages import JobContext, SplitTask, StopTask
+from geneva.jobs.messages import INTERRUPTIONS, JobContext
 from geneva.pipeline.envelope import Envelope
 from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.prints import captured_prints
@@ -96,7 +96,7 @@ class WorkerActor:
     @ray.method(concurrency_group="orders")
     def order(self, command: object) -> None:
         """Take an order; a job is one, None ends it."""
-        if isinstance(command, (SplitTask, StopTask)):
+        if isinstance(command, INTERRUPTIONS):
             if self._host is not None:
                 self._host.interrupt(command)
             return
