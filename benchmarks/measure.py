@@ -107,7 +107,7 @@ def measure(
         raise MeasurementError(f"{message}\n{_tail(log)}")
     return Measurement(
         wall=outcome["wall"],
-        cpu=outcome["cpu"],
+        cpu=max(outcome["cpu"], sampler.cpu_s),
         rss_mb=sampler.rss_mb,
         pss_mb=sampler.pss_mb,
         processes=sampler.processes,

@@ -36,6 +36,9 @@ class TreeSampler:
         Largest sum of proportional memory seen, or ``None`` where the system has no such figure.
     processes
         Number of processes at the moment of ``rss_mb``.
+    cpu_s
+        User and system seconds of all processes when they were seen last, at most one interval
+        before their end. The kernel's own sum lacks processes whose parent never waits for them.
     """
 
     def __init__(self, root_pid: int) -> None:
@@ -48,6 +51,12 @@ class TreeSampler:
         self.rss_mb = 0.0
         self.pss_mb: float | None = None
         self.processes = 0
+        self._cpu_s: dict[int, float] = {}
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds of all processes so far."""
+        return sum(self._cpu_s.values())
 
     def sample(self, now: float) -> None:
         """Look at the tree once; ``now`` is a monotonic time in seconds."""
@@ -56,6 +65,8 @@ class TreeSampler:
             self._next_discovery = now + DISCOVERY_INTERVAL_S
         resident = [size for member in self._members if (size := _rss(member))]
         rss_mb = sum(resident) / MB
+        for member in self._members:
+            self._cpu_s[member.pid] = max(_cpu_s(member), self._cpu_s.get(member.pid, 0.0))
         if rss_mb > self.rss_mb:
             self.rss_mb = rss_mb
             self.processes = len(resident)
@@ -85,6 +96,14 @@ def _rss(process: psutil.Process) -> int:
     with contextlib.suppress(psutil.Error):
         return process.memory_info().rss
     return 0
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """CPU seconds of a process itself; 0 for one that is gone."""
+    with contextlib.suppress(psutil.Error):
+        times = process.cpu_times()
+        return float(times.user + times.system)
+    return 0.0
 
 
 def _pss(process: psutil.Process) -> int:

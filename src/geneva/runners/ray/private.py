@@ -99,6 +99,8 @@ def start_local_cluster(
                         "enable_worker_prestart": True,
                         "prestart_worker_first_driver": True,
                         "preload_python_modules": _PRELOADED,
+                        # Counted by every process each second, and shown by nobody.
+                        "event_stats": False,
                     },
                 ),
                 head=True,
@@ -207,14 +209,23 @@ def _autoscaling_state() -> Any:
     return reply.autoscaling_state
 
 
-def start_workers(count: int) -> None:
-    """Start worker processes on this node that any actor can take; what fails is left undone."""
+def start_workers(count: int, node_id: str | None = None) -> None:
+    """Start worker processes that any actor can take; what fails is left undone.
+
+    Parameters
+    ----------
+    count
+        How many.
+    node_id
+        Where; None means this node.
+    """
     # No function of Ray's Python side does this, only the service of its node.
     with contextlib.suppress(ImportError, OSError, StopIteration, AttributeError, ValueError):
         from ray.core.generated.node_manager_pb2 import PrestartWorkersRequest
 
         request = PrestartWorkersRequest(num_workers=count, keep_alive_duration_secs=_SPARE_S)
-        _ask_node(ray_worker.global_worker.current_node_id.hex(), "PrestartWorkers", request)
+        here = ray_worker.global_worker.current_node_id.hex()
+        _ask_node(node_id or here, "PrestartWorkers", request)
 
 
 def node_answers(node_id: str) -> bool:

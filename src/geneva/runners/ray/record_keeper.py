@@ -22,7 +22,8 @@ from geneva.runners.ray.names import NAMESPACE, component_name
 from geneva.runners.ray.tracker_actor import TrackerActor
 from geneva.storage.model import TableLocation
 
-_INTERVAL_S = 0.5
+_INTERVAL_S = 1.0
+_RETRY_S = 0.2
 _ANSWER_S = 10.0
 # A job that is done before that needs no process for its record: the driver hosts the tracker
 # until then, and again while a lost one is replaced.
@@ -92,7 +93,7 @@ class RecordKeeper:
             if end is None:
                 self._closing.wait(_INTERVAL_S)
             else:
-                time.sleep(_INTERVAL_S)
+                time.sleep(_RETRY_S)
 
     def _tell(self, end: JobEnd | None) -> None:
         news = self._journal.follow(self._seen, 0)

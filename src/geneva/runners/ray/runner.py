@@ -36,12 +36,13 @@ from geneva.pipeline.envelope import Envelope, opened
 from geneva.resources.footprint import APPLIER_BUNDLE, WRITER_BUNDLE, Footprint
 from geneva.runners.ray.deaths import cause_of, examine
 from geneva.runners.ray.names import NAMESPACE, component_name, run_tag
+from geneva.runners.ray.private import start_workers
 from geneva.runners.ray.queue_actor import QUEUE_THREADS, QueueActor
 from geneva.runners.ray.units import Unit, Units
 from geneva.runners.ray.worker_actor import LISTENING_THREADS, Hello, WorkerActor
 
 _FETCH_S = 5.0
-_STEP_S = 0.5
+_STEP_S = 1.0
 _FIRST_STEPS_S = 0.02
 _PRESTART_S = 0.1
 # Ray calls an actor unavailable while it finds out whether its node is gone.
@@ -417,6 +418,9 @@ class RayRunner:
         self._units.look()  # The node may be gone since the last step.
         cause = cause_of(error, node_id, self._units.nodes.alive)
         self._events.append(self._lost(remote, cause, error))
+        if cause is LossCause.CRASH and node_id is not None:
+            # Where one was lost, another one may be; the next is replaced in a fifth of the time.
+            start_workers(1, node_id)
         if cause in (LossCause.NODE_LOST, LossCause.PREEMPTED):
             self._ask_back(remote.unit, "its other half was lost")
 
