@@ -247,17 +247,8 @@ class Simulation:
                     self._check_overlap(command)
                     self.judge.work(command)
                     self.workers[command.worker].inbox.append(command)
-                case m.SplitTask():
-                    assert self.judge.error is None
-                    self._split(self.workers[command.worker], command)
-                case m.StopTask():
-                    self.judge.stop_task(command.worker)
-                    worker = self.workers[command.worker]
-                    worker.stop_asked = True
-                    if worker.running is not None:
-                        worker.running.stopping = True
-                case m.CheckpointEvery():
-                    assert 0 < command.seconds < 10, "only less than before is ever at risk"
+                case m.SplitTask() | m.StopTask() | m.CheckpointEvery():
+                    self._interrupt(command)
                 case m.KillWorker() | m.ReleaseWorker():
                     self.judge.let_go(command)
                     worker = self.workers[command.worker]
@@ -271,6 +262,20 @@ class Simulation:
                     assert not self.commits
                     self.judge.finishes.append(command.outcome)
         self.judge.look(self.state)
+
+    def _interrupt(self, command: m.Interruption) -> None:
+        worker = self.workers[command.worker]
+        match command:
+            case m.SplitTask():
+                assert self.judge.error is None
+                self._split(worker, command)
+            case m.StopTask():
+                self.judge.stop_task(command.worker)
+                worker.stop_asked = True
+                if worker.running is not None:
+                    worker.running.stopping = True
+            case m.CheckpointEvery():
+                assert 0 < command.seconds < 10, "only less than before is ever at risk"
 
     def _check_overlap(self, command: m.Apply | m.WriteFragment) -> None:
         """Check that nobody still has to compute what is to be computed, or written."""
