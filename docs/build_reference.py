@@ -14,6 +14,8 @@ import geneva
 from geneva import errors
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
+from geneva.jobs.record import JobRecord
+from geneva.recorded_job import RecordedJob
 
 TARGET = Path(__file__).with_name("reference.md")
 
@@ -22,8 +24,8 @@ _HEAD = """\
 
 Written by `make docs` from the docstrings. Change those, not this page.
 
-`Plan` and `Progress` are returned by methods of `Table` and `JobFuture`; they are not imported from
-`geneva`. The errors stand in `geneva.errors`.
+`Plan`, `Progress`, `RecordedJob` and `JobRecord` are returned by methods of `Table`, `Connection` and
+`JobFuture`; they are not imported from `geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
@@ -39,7 +41,8 @@ def reference() -> str:
     others = [name for name in public if name not in first]
     pieces = [_HEAD]
     pieces += [_described(f"geneva.{name}", public[name]) for name in [*first, *sorted(others)]]
-    pieces += [_described("Plan", Plan), _described("Progress", Progress), _errors()]
+    pieces += [_described("Plan", Plan), _described("Progress", Progress)]
+    pieces += [_described("RecordedJob", RecordedJob), _described("JobRecord", JobRecord), _errors()]
     return "\n".join(pieces).rstrip() + "\n"
 
 

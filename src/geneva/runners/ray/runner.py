@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import ray
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from geneva.config import Settings
 from geneva.errors import ResourcesUnavailableError
@@ -26,20 +23,19 @@ from geneva.jobs.messages import (
     StopRequested,
     TaskApplied,
     TaskFailed,
-    WorkerLost,
     WorkerReady,
     WorkersWaiting,
     WriteFragment,
 )
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import Envelope, opened
-from geneva.resources.footprint import APPLIER_BUNDLE, WRITER_BUNDLE, Footprint
-from geneva.runners.ray.deaths import cause_of, examine
-from geneva.runners.ray.names import NAMESPACE, component_name, run_tag
+from geneva.resources.footprint import Footprint
+from geneva.runners.ray.deaths import cause_of
+from geneva.runners.ray.names import run_tag
 from geneva.runners.ray.private import start_workers
-from geneva.runners.ray.queue_actor import QUEUE_THREADS, QueueActor
+from geneva.runners.ray.remotes import Remote, start_remote
 from geneva.runners.ray.units import Unit, Units
-from geneva.runners.ray.worker_actor import LISTENING_THREADS, Hello, WorkerActor
+from geneva.runners.ray.worker_actor import Hello
 
 _FETCH_S = 5.0
 _STEP_S = 1.0
@@ -47,40 +43,6 @@ _FIRST_STEPS_S = 0.02
 _PRESTART_S = 0.1
 # Ray calls an actor unavailable while it finds out whether its node is gone.
 _UNAVAILABLE_S = 25.0
-
-
-@dataclass(slots=True)
-class _Remote:
-    worker: int
-    role: Role
-    unit: Unit
-    actor: Any
-    waiting_for: Any
-    started_s: float
-    queue: Any = None
-    hello: Hello | None = None
-    busy: int = 0
-    heard_s: float = 0.0
-    unavailable_s: float | None = None
-
-    def tell(self, order: object) -> None:
-        """Give an order; a writer gets all of its through its queue."""
-        if self.queue is None:
-            self.actor.order.remote(order)
-        else:
-            self.queue.put.remote(order)
-
-    def end(self) -> None:
-        """End the actor, and its queue."""
-        for actor in (self.actor, self.queue):
-            if actor is not None:
-                with contextlib.suppress(ValueError, ray.exceptions.RayError):
-                    ray.kill(actor)
-
-    @property
-    def component(self) -> str:
-        where = "" if self.hello is None else f" on node {self.hello.address}"
-        return f"{self.role.value}-{self.worker}{where}"
 
 
 class RayRunner:
@@ -113,7 +75,7 @@ class RayRunner:
         self._reserve_timeout_s = settings.reserve_timeout_s
         self._printed = printed
         self._units = Units(self._tag, footprint)
-        self._remotes: dict[int, _Remote] = {}
+        self._remotes: dict[int, Remote] = {}
         self._context: JobContext | None = None
         self._wanted = 0
         self._writers_wanted = 0
@@ -263,60 +225,8 @@ class RayRunner:
     def _start(self, unit: Unit, role: Role) -> int:
         worker = self._next_worker
         self._next_worker += 1
-        parts = self._footprint.components
-        queue = None
-        if role is Role.WRITER:
-            asked = {"CPU": parts.writer_cpus, "memory": parts.writer_memory_bytes}
-            strategy = _bundle(unit, WRITER_BUNDLE)
-            queue = self._actor(
-                QueueActor, QUEUE_THREADS, "queue", worker, {"CPU": parts.queue_cpus}, strategy
-            )
-        else:
-            asked = dict(self._footprint.applier_bundle().resources)
-            strategy = _bundle(unit, APPLIER_BUNDLE)
-            if self._footprint.applier_apart:
-                labels = dict(self._footprint.applier_bundle().labels)
-                strategy = {"label_selector": labels} if labels else {}
-        actor = self._actor(
-            WorkerActor,
-            LISTENING_THREADS,
-            role.value,
-            worker,
-            asked,
-            strategy,
-            worker,
-            f"{role.value}-{worker}",
-        )
-        hello = actor.hello.remote(queue)
-        self._remotes[worker] = _Remote(worker, role, unit, actor, hello, time.monotonic(), queue)
+        self._remotes[worker] = start_remote(self._tag, self._footprint, unit, role, worker)
         return worker
-
-    def _actor(
-        self,
-        kind: type,
-        threads: dict[str, int],
-        role: str,
-        number: int,
-        asked: Mapping[str, float],
-        strategy: Mapping[str, Any],
-        *arguments: Any,
-    ) -> Any:
-        others = {k: v for k, v in asked.items() if k not in ("CPU", "GPU", "memory")}
-        return (
-            ray.remote(concurrency_groups=threads)(kind)
-            .options(
-                name=component_name(self._tag, role, number),
-                namespace=NAMESPACE,
-                max_restarts=0,
-                max_task_retries=0,
-                num_cpus=asked.get("CPU", 0),
-                num_gpus=asked.get("GPU", 0),
-                memory=asked.get("memory"),
-                resources=others,
-                **strategy,
-            )
-            .remote(*arguments)
-        )
 
     def _ask_back(self, unit: Unit, why: str) -> None:
         unit.leaving = True
@@ -341,7 +251,7 @@ class RayRunner:
             if self._units.suspects.silent(remote.hello.node_id, now_s - remote.heard_s):
                 self._gone(remote, TimeoutError("its node does not answer"))
 
-    def _left(self, remote: _Remote) -> None:
+    def _left(self, remote: Remote) -> None:
         """Note that an actor is gone."""
         if remote.role is Role.APPLIER:
             remote.unit.applier = None
@@ -368,7 +278,7 @@ class RayRunner:
         for reference in ready:
             self._hear(by_reference[reference], reference)
 
-    def _hear(self, remote: _Remote, reference: Any) -> None:
+    def _hear(self, remote: Remote, reference: Any) -> None:
         try:
             said = ray.get(reference)
         except ray.exceptions.ActorUnavailableError as error:
@@ -389,7 +299,7 @@ class RayRunner:
         for envelope in said:
             self._take(remote, envelope)
 
-    def _take(self, remote: _Remote, envelope: Envelope) -> None:
+    def _take(self, remote: Remote, envelope: Envelope) -> None:
         event = opened(envelope)
         if isinstance(event, FunctionPrinted):
             self._printed(remote.component, event)
@@ -400,7 +310,7 @@ class RayRunner:
             remote.busy -= 1
         self._events.append(event)
 
-    def _unavailable(self, remote: _Remote, error: BaseException) -> None:
+    def _unavailable(self, remote: Remote, error: BaseException) -> None:
         now_s = time.monotonic()
         remote.unavailable_s = remote.unavailable_s or now_s
         alive = self._units.nodes.alive
@@ -410,39 +320,16 @@ class RayRunner:
         else:
             remote.waiting_for = remote.actor.events.remote(_FETCH_S)
 
-    def _gone(self, remote: _Remote, error: BaseException) -> None:
+    def _gone(self, remote: Remote, error: BaseException) -> None:
         self._remotes.pop(remote.worker, None)
         remote.end()
         self._left(remote)
         node_id = None if remote.hello is None else remote.hello.node_id
         self._units.look()  # The node may be gone since the last step.
         cause = cause_of(error, node_id, self._units.nodes.alive)
-        self._events.append(self._lost(remote, cause, error))
+        self._events.append(remote.lost(cause, error))
         if cause is LossCause.CRASH and node_id is not None:
             # Where one was lost, another one may be; the next is replaced in a fifth of the time.
             start_workers(1, node_id)
         if cause in (LossCause.NODE_LOST, LossCause.PREEMPTED):
             self._ask_back(remote.unit, "its other half was lost")
-
-    def _lost(
-        self, remote: _Remote, cause: LossCause, error: BaseException | None = None
-    ) -> WorkerLost:
-        batch, exit_code, words = None, None, ""
-        if remote.hello is not None and cause in (LossCause.CRASH, LossCause.OUT_OF_MEMORY):
-            batch, exit_code, words = examine(remote.hello)
-        elif error is not None:
-            words = str(error)
-        return WorkerLost(
-            remote.worker,
-            exit_code,
-            words,
-            cause=cause,
-            role=remote.role,
-            component=remote.component,
-            batch=batch,
-        )
-
-
-def _bundle(unit: Unit, index: int) -> dict[str, Any]:
-    strategy = PlacementGroupSchedulingStrategy(unit.group, placement_group_bundle_index=index)
-    return {"scheduling_strategy": strategy}
