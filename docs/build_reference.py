@@ -24,8 +24,8 @@ _HEAD = """\
 
 Written by `make docs` from the docstrings. Change those, not this page.
 
-`Plan`, `Progress`, `RecordedJob` and `JobRecord` are returned by methods of `Table`, `Connection` and
-`JobFuture`; they are not imported from `geneva`. The errors stand in `geneva.errors`.
+`Plan`, `Progress`, `RecordedJob` and `JobRecord` are returned by methods; they are not imported from
+`geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
@@ -41,8 +41,8 @@ def reference() -> str:
     others = [name for name in public if name not in first]
     pieces = [_HEAD]
     pieces += [_described(f"geneva.{name}", public[name]) for name in [*first, *sorted(others)]]
-    pieces += [_described("Plan", Plan), _described("Progress", Progress)]
-    pieces += [_described("RecordedJob", RecordedJob), _described("JobRecord", JobRecord), _errors()]
+    returned = (Plan, Progress, RecordedJob, JobRecord)
+    pieces += [*(_described(kind.__name__, kind) for kind in returned), _errors()]
     return "\n".join(pieces).rstrip() + "\n"
 
 
