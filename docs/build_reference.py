@@ -24,8 +24,8 @@ _HEAD = """\
 
 Written by `make docs` from the docstrings. Change those, not this page.
 
-`Plan`, `Progress`, `RecordedJob` and `JobRecord` are returned by methods; they are not imported from
-`geneva`. The errors stand in `geneva.errors`.
+`Plan`, `Progress`, `RecordedJob` and `JobRecord` are returned by methods; they are not imported
+from `geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
