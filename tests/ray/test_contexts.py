@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.ray.programs import HEAD, run
 
 ONE_NODE = """
@@ -138,5 +140,53 @@ def test_a_local_cluster_ends_as_it_is_told(tmp_path):
         except KeyError:
             pass
         assert job.record().status == "CANCELLED", job.record()
+        """,
+    )
+
+
+@pytest.mark.long
+def test_a_machine_that_is_no_node_connects_through_the_head(tmp_path):
+    run(
+        tmp_path,
+        HEAD,
+        """
+        import socket
+        import ray
+        from geneva.cluster import GenevaCluster
+        from ray.cluster_utils import Cluster
+
+        with socket.socket() as probe:
+            probe.bind(("", 0))
+            port = probe.getsockname()[1]
+        cluster = Cluster(initialize_head=True, head_node_args=dict(
+            num_cpus=3, memory=4 * 10**9, include_dashboard=False, include_log_monitor=False,
+            object_store_memory=80_000_000, ray_client_server_port=port))
+        until = time.monotonic() + 30  # The head's client server comes after the head.
+        while socket.socket().connect_ex((cluster.address.partition(":")[0], port)):
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        address = f"ray://{cluster.address.partition(':')[0]}:{port}"
+        db.define_cluster("far", GenevaCluster.create_external("far", address).build())
+
+        @geneva.udf
+        def function(id: int) -> int:
+            if id == 99:
+                raise KeyError("ninety-nine")
+            return id
+
+        fine = geneva.udf(lambda id: id, data_type=pa.int64())
+        table.add_columns({"out": function})
+        with db.context("far"):
+            try:
+                table.backfill("out", progress=False)
+            except errors.UDFError as error:
+                assert isinstance(error.__cause__, KeyError), error
+            else:
+                raise AssertionError("it did not fail")
+            table.alter_columns({"path": "out", "udf": fine})
+            table.backfill("out", progress=False)
+            assert table.backfill_async("out", force=True).result(timeout=60)
+        right("out", lambda i: i)
+        cluster.shutdown()
         """,
     )

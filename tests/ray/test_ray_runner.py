@@ -241,3 +241,43 @@ def test_the_dashboard_that_is_not_installed_is_named_with_its_command(tmp_path)
             raise AssertionError("this environment has Ray's dashboard")
         """,
     )
+
+
+def test_ctrl_c_keeps_what_is_computed_and_records_the_end(tmp_path):
+    run(
+        tmp_path,
+        HEAD,
+        """
+        import os, signal
+
+        @geneva.udf(batch_size=4)
+        def slow(id: int) -> int:
+            import sys, time
+            if id == 3:
+                sys.stdout.write("no line end")
+            time.sleep(0.02)
+            return id + 1
+
+        table.add_columns({"out": slow})
+        with db.local_ray_context():
+            pressed = []
+
+            def press():
+                pressed.append(time.monotonic())
+                os.kill(os.getpid(), signal.SIGINT)
+
+            threading.Timer(3, press).start()
+            try:
+                table.backfill("out", concurrency=1, progress=False, job_id="pressed")
+            except KeyboardInterrupt:
+                assert time.monotonic() - pressed[0] < 5
+            else:
+                raise AssertionError("it was not interrupted")
+            record = db.get_job("pressed").record()
+            assert record.status == "CANCELLED" and record.progress.rows_done > 0, record
+            rest = table.backfill("out", progress=False).columns["out"].rows_processed
+            assert 0 < rest < 400, rest
+        right("out", lambda i: i + 1)
+        assert "no line end" in "".join(db.get_job("pressed").logs())
+        """,
+    )

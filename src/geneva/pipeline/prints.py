@@ -49,6 +49,11 @@ class PrintedLines(io.TextIOBase):
         """Return True."""
         return True
 
+    def end_line(self) -> None:
+        """Emit what the calling thread has printed without a line end."""
+        if getattr(self._rest, "text", ""):
+            self.write("\n")
+
     def write(self, text: str) -> int:
         """Take some text; threads do not mix their lines."""
         lines, _, rest = (getattr(self._rest, "text", "") + text).rpartition("\n")

@@ -17,7 +17,7 @@ import ray
 from geneva.jobs.messages import INTERRUPTIONS, JobContext
 from geneva.pipeline.envelope import Envelope
 from geneva.pipeline.flight_recorder import FlightRecorder
-from geneva.pipeline.prints import captured_prints
+from geneva.pipeline.prints import PrintedLines, captured_prints
 from geneva.pipeline.worker import Worker
 from geneva.runners.ray.outbox import Outbox
 from geneva.runners.ray.private import error_log_path
@@ -139,3 +139,6 @@ class WorkerActor:
             host.end_job()
         else:
             host.execute(command)
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, PrintedLines):
+                    stream.end_line()
