@@ -20,7 +20,7 @@ ONE_NODE = """
 
     @geneva.udf(batch_size=5)
     def slow(id: int) -> int:
-        time.sleep(0.004)
+        time.sleep(0.002)
         return id + 1
 
     table.add_columns({"out": slow})

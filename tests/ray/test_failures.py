@@ -59,6 +59,7 @@ def test_each_component_is_replaced(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_a_driver_that_is_lost_again_and_again_ends_the_job_with_the_reason(tmp_path):
     run(
         tmp_path,
@@ -263,6 +264,7 @@ def test_what_uses_up_a_nodes_memory_is_named(tmp_path):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", ["other version", "no module"])
 def test_a_node_that_lacks_what_the_caller_has_is_named(tmp_path, what):
     programs = {

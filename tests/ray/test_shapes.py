@@ -81,6 +81,7 @@ def test_the_guides_clusters_run_what_it_recommends(tmp_path, head, workers, cou
     )
 
 
+@pytest.mark.long
 def test_gpus_fractions_and_other_resources_are_where_they_are_asked_for(tmp_path):
     run(
         tmp_path,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+import ray._private.state as ray_state
 import ray._private.worker as ray_worker
 from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
 from ray._private.node import Node as RayNode
@@ -29,6 +30,7 @@ from geneva.resources.cluster import Node
 _RPC_TIMEOUT_S = 5
 _NODE_TIMEOUT_S = 3
 _FIRST_REPORT_S = 6.0
+_LOOK_S = 0.005
 _SPARE_S = 600
 _BREAKPOINT = "PYTHONBREAKPOINT"
 # What every component needs; loaded while the caller still prepares its first job.
@@ -270,6 +272,19 @@ def _ask_node(node_id: str, what: str, request: Any) -> None:
             getattr(service, what)(request, metadata=metadata, timeout=_NODE_TIMEOUT_S)
     except grpc.RpcError as error:
         raise OSError(f"the node at {address} does not answer: {error}") from None
+
+
+def wait_until_known(actor: Any) -> None:
+    """Wait until the cluster creates an actor without this process; a few milliseconds.
+
+    Until then a detached actor whose maker ends is forgotten, although it has its name already.
+    """
+    deadline = time.monotonic() + _RPC_TIMEOUT_S
+    while time.monotonic() < deadline:
+        found = ray_state.actors(actor_id=actor._actor_id.hex())  # noqa: SLF001 - it has no other
+        if found.get("State", "DEPENDENCIES_UNREADY") != "DEPENDENCIES_UNREADY":
+            return
+        time.sleep(_LOOK_S)
 
 
 def error_log_path() -> str:

@@ -16,6 +16,7 @@ from geneva.pipeline.environment import environment_versions
 from geneva.resources.footprint import Components
 from geneva.runners.ray.driver_actor import LISTENING_THREADS, DriverActor, Submission
 from geneva.runners.ray.names import NAMESPACE, driver_name
+from geneva.runners.ray.private import wait_until_known
 from geneva.runners.ray.units import NODE_LABEL
 from geneva.storage.job_files import JobFiles
 
@@ -62,7 +63,7 @@ def start_driver(
     """
     versions = environment_versions()
     submission = pickle.dumps(Submission(job, settings, versions, detached))
-    return (
+    driver = (
         ray.remote(concurrency_groups=LISTENING_THREADS)(DriverActor)
         .options(
             name=driver_name(job.job_id),
@@ -76,3 +77,6 @@ def start_driver(
         )
         .remote(first_progress(job), job.location.database, versions, submission)
     )
+    if detached and not ray.util.client.ray.is_connected():
+        wait_until_known(driver)
+    return driver
