@@ -24,7 +24,7 @@ _LEAST_AT_RISK_S = 0.5
 
 # A job that is done before that needs no process that may have nothing to do: on two cores each
 # takes half a second from the appliers.
-_WRITERS_BESIDE_APPLIERS_S = 4.0
+_WRITERS_BESIDE_APPLIERS_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,10 @@ def workers_wanted(load: Workload, startup_s: float, most: int) -> int:
     return max(1, min(most, worth))
 
 
-def writers_wanted(*, appliers: int, fragments: int, parts_written: bool, running_s: float) -> int:
+def writers_wanted(*, appliers: int, fragments: int, parts_expected: bool, running_s: float) -> int:
     """Return how many writers to have where they are processes of their own.
 
-    One for each applier, as the guide has it. Before a job has run for four seconds only those that
+    One for each applier, as the guide has it. Before a job has run for six seconds only those that
     have something to do: a fragment that one task computes is written by its applier.
 
     Parameters
@@ -111,23 +111,23 @@ def writers_wanted(*, appliers: int, fragments: int, parts_written: bool, runnin
         Workers that compute.
     fragments
         Fragments that are being written or wait for it.
-    parts_written
-        Whether there are parts, so that a writer will be needed.
+    parts_expected
+        Whether there are parts, or a fragment was split, so that a writer will be needed.
     running_s
         Seconds since the run began.
 
     Examples
     --------
-    >>> writers_wanted(appliers=4, fragments=0, parts_written=False, running_s=0.5)
+    >>> writers_wanted(appliers=4, fragments=0, parts_expected=False, running_s=0.5)
     0
-    >>> writers_wanted(appliers=4, fragments=0, parts_written=False, running_s=4.5)
+    >>> writers_wanted(appliers=4, fragments=0, parts_expected=False, running_s=6.5)
     4
-    >>> writers_wanted(appliers=0, fragments=3, parts_written=False, running_s=0.0)
+    >>> writers_wanted(appliers=0, fragments=3, parts_expected=False, running_s=0.0)
     1
     """
     if running_s >= _WRITERS_BESIDE_APPLIERS_S and appliers:
         return appliers
-    needed = max(fragments, int(parts_written))
+    needed = max(fragments, int(parts_expected))
     return min(needed, max(1, appliers))
 
 

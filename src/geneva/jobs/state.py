@@ -374,7 +374,7 @@ class JobState:
         wanted = writers_wanted(
             appliers=sum(s.applies and not s.leaving for s in self.workers.values()),
             fragments=len(self.work.to_write) + sum(map(len, writing)),
-            parts_written=self.work.parts_written > 0,
+            parts_expected=self.work.parts_expected,
             running_s=self._now_s - self._began_s,
         )
         missing = wanted - len(writing) - self.writers_starting

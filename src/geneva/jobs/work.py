@@ -34,8 +34,8 @@ class Work:
         Files to commit.
     fragments_open : int
         Fragments without a file.
-    parts_written : int
-        Parts that were written in this run.
+    parts_expected : bool
+        Whether some fragment will be made out of parts.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -43,7 +43,7 @@ class Work:
         self.to_write: deque[int] = deque()
         self.ready: list[ColumnFile] = []
         self.fragments_open = len(plan.fragments)
-        self.parts_written = 0
+        self.parts_expected = False
         self._next_task_id = len(plan.tasks)
         tasks: dict[int, int] = {}
         for task in plan.tasks:
@@ -67,7 +67,7 @@ class Work:
 
     def add_part(self, part: Part) -> None:
         """Take in a durable part."""
-        self.parts_written += 1
+        self.parts_expected = True
         self._fragments[part.fragment_id].parts.append(part)
 
     def add_file(self, file: ColumnFile) -> None:
@@ -91,6 +91,7 @@ class Work:
 
     def split(self, task: ApplyTask, at: int) -> ApplyTask:
         """Take the rows from ``at`` on from a task; return what is left of it."""
+        self.parts_expected = True
         self._fragments[task.fragment_id].open_tasks += 1
         self.pending.append(self._task(task.fragment_id, RowRange(at, task.rows.stop)))
         return ApplyTask(task.task_id, task.fragment_id, RowRange(task.rows.start, at))

@@ -27,7 +27,7 @@ _RETRY_S = 0.2
 _ANSWER_S = 10.0
 # A job that is done before that needs no process for its record: the driver hosts the tracker
 # until then, and again while a lost one is replaced.
-_TRACKER_AFTER_S = 4.0
+_TRACKER_AFTER_S = 6.0
 _MOST_TRACKERS = 10
 
 
