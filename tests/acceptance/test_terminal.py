@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.terminal import TerminalProgram
+from tests.conftest import RUNNERS
 
 LONG = "a line that is much longer than the terminal is wide, " * 4
 ENDS = r"geneva: docs\.slow done, 100 rows in 4 fragments in \d\.\d s \(\d+ rows/s\)"
@@ -163,10 +164,14 @@ def test_lines_in_a_log(program):
     assert sorted(done.stdout.splitlines()) == sorted(["row 30", "row 60", LONG])
 
 
-@pytest.mark.parametrize("first", ["geneva", "lance", "lancedb"])
-def test_silence_on_request(program, first, runner, tmp_path):
-    if runner == "ray" and first != "lancedb":
-        pytest.skip("a cluster is started the same way, whatever came before")
+@pytest.mark.parametrize(
+    ("first", "where"),
+    [
+        *((first, kind) for first in ("geneva", "lance", "lancedb") for kind in RUNNERS[:2]),
+        ("lancedb", "ray"),  # A cluster is started the same way, whatever came before.
+    ],
+)
+def test_silence_on_request(program, first, where, tmp_path):
     text = f"""
         import {first}
         import contextlib, sys, geneva
@@ -180,21 +185,21 @@ def test_silence_on_request(program, first, runner, tmp_path):
             return 3 * id
 
         db = geneva.connect(sys.argv[1])
-        where = db.local_ray_context() if {runner!r} == "ray" else contextlib.nullcontext()
+        block = db.local_ray_context() if {where!r} == "ray" else contextlib.nullcontext()
         table = db.open_table("docs")
-        where.__enter__()
+        block.__enter__()
         table.add_columns({{"out": double, "sql": "id + 1"}})
-        table.backfill("out", runner={runner!r}, progress=False)
+        table.backfill("out", runner={where!r}, progress=False)
         table.alter_columns({{"path": "out", "udf": triple}})
-        table.backfill("out", where="id > 3", runner={runner!r}, progress=False)
-        table.backfill("out", runner={runner!r}, progress=False)
-        table.backfill_async("out", force=True, runner={runner!r}).result()
+        table.backfill("out", where="id > 3", runner={where!r}, progress=False)
+        table.backfill("out", runner={where!r}, progress=False)
+        table.backfill_async("out", force=True, runner={where!r}).result()
         table.drop_columns(["sql"])
         other = db.create_table("other", table.to_arrow())
         other.add_columns({{"more": double}})
-        other.backfill("more", runner={runner!r}, progress=False)
+        other.backfill("more", runner={where!r}, progress=False)
         db.drop_table("other")
-        where.__exit__(None, None, None)
+        block.__exit__(None, None, None)
     """
     done = subprocess.run(
         [sys.executable, *program(text, beginning="")], capture_output=True, text=True, check=True

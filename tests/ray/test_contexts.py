@@ -103,6 +103,7 @@ def test_blocks_use_the_cluster_that_they_name(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_a_local_cluster_ends_as_it_is_told(tmp_path):
     run(
         tmp_path,

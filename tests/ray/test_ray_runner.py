@@ -153,6 +153,7 @@ def test_waiting_for_what_others_hold_is_shown_and_ends(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_a_second_job_gets_its_share_and_no_work_is_lost(tmp_path):
     second = """
         import sys, time
@@ -204,6 +205,7 @@ def test_a_second_job_gets_its_share_and_no_work_is_lost(tmp_path):
     assert "second took" in out
 
 
+@pytest.mark.long
 def test_jobs_whose_ids_begin_alike_do_not_take_each_others_places(tmp_path):
     run(
         tmp_path,
