@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable
 
 from geneva.config import settings
-from geneva.errors import JobCancelledError
-from geneva.job_future import JobFuture, not_ended
+from geneva.job_future import JobFuture, cancelled, not_ended
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
@@ -150,12 +149,7 @@ class ThreadJob(JobFuture):
 
     def cancel(self) -> None:
         """Ask the job to stop; what is computed is kept, and ``result()`` raises."""
-        self._stop.ask(
-            JobCancelledError(
-                f"Job {self.job_id} was cancelled. What was computed is kept; a new backfill goes "
-                "on from there."
-            )
-        )
+        self._stop.ask(cancelled(self.job_id))
 
     def logs(self) -> list[str]:
         """Return nothing: what the function prints goes where this process prints."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
 
@@ -74,4 +75,11 @@ def not_ended(job_id: str, timeout_s: float | None, now: Progress) -> TimeoutErr
     return TimeoutError(
         f"Job {job_id} has not ended after {timeout_s or 0:g} s; {now.rows_done:,} of "
         f"{now.rows_total:,} rows are computed. It goes on; cancel() stops it."
+    )
+
+
+def cancelled(job_id: str) -> JobCancelledError:
+    """Return the error for a job that somebody stopped."""
+    return JobCancelledError(
+        f"Job {job_id} was cancelled. What was computed is kept; a new backfill goes on from there."
     )

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
+from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
-from geneva.pipeline.failure import PackedError
+from geneva.pipeline.failure import PackedError, pack_error
 
 # A function that prints for each of a million rows must not fill the driver's memory.
 _MOST_LINES = 10_000
@@ -49,6 +50,12 @@ class JobEnd:
     result: BackfillJobResult | None = None
     error: PackedError | None = None
     cancelled: bool = False
+
+    @classmethod
+    def failed(cls, error: BaseException) -> JobEnd:
+        """Return the end of a job that an error ended."""
+        cancelled = isinstance(error, (JobCancelledError, KeyboardInterrupt))
+        return cls(error=pack_error(error), cancelled=cancelled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord, RecordedError
 from geneva.jobs.result import BackfillJobResult
+from geneva.pipeline.failure import unpack_error
+from geneva.pipeline.journal import JobEnd
 from geneva.storage.job_files import JobFiles
 from geneva.storage.model import TableLocation
 
@@ -25,16 +27,13 @@ class Report:
         How far the job is.
     lines : tuple of str
         What it printed since the last report.
-    end : BackfillJobResult, RecordedError or None
+    end : JobEnd or None
         How it ended; None while it goes on.
-    cancelled : bool
-        Whether it ended because somebody wanted it to.
     """
 
     progress: Progress
     lines: tuple[str, ...] = ()
-    end: BackfillJobResult | RecordedError | None = None
-    cancelled: bool = False
+    end: JobEnd | None = None
 
 
 class JobTracker:
@@ -64,7 +63,7 @@ class JobTracker:
             self._record = self._record.running(report.progress)
         else:
             self._record = self._record.ended(
-                report.progress, report.end, cancelled=report.cancelled
+                report.progress, _in_words(report.end), cancelled=report.end.cancelled
             )
         if report.lines:
             self._files.write_lines(self._piece, "\n".join(report.lines) + "\n")
@@ -77,3 +76,11 @@ class JobTracker:
             self._cancel = self._files.cancel_asked()
             self._asked_s = now_s
         return self._cancel
+
+
+def _in_words(end: JobEnd) -> BackfillJobResult | RecordedError:
+    if end.error is None:
+        assert end.result is not None  # noqa: S101 - a job ends with one of both
+        return end.result
+    error = unpack_error(end.error)
+    return RecordedError(type(error).__name__, str(error), end.error.text)

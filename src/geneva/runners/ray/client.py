@@ -19,7 +19,6 @@ from geneva.errors import (
     EnvironmentMismatchError,
     FatalWorkerError,
     FatalWorkerOOMError,
-    JobCancelledError,
     ResourcesUnavailableError,
     WorkerStartError,
 )
@@ -40,7 +39,6 @@ from geneva.runners.ray.deaths import cause_of
 from geneva.runners.ray.driver_actor import DriverNews
 from geneva.runners.ray.private import read_nodes
 from geneva.runners.ray.reach import HeadWatch
-from geneva.runners.ray.record_keeper import recorded_error
 from geneva.runners.ray.submission import first_progress, record_submission, start_driver
 
 _NEWS_S = 1.0
@@ -231,7 +229,9 @@ class ClusterRun:
             )
         if isinstance(error, ray.exceptions.RayTaskError):
             return DriverLostError(f"{self._what} failed: {text}")
-        return _DriverGoneError(cause_of(error, self._node_id or None, self._alive()), text)
+        self._head.wait(self._what)
+        alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+        return _DriverGoneError(cause_of(error, self._node_id or None, alive), text)
 
     def _lost_error(self, gone: _DriverGoneError, times: int) -> FatalWorkerError:
         head = f"{self._what} was lost {times} times"
@@ -246,16 +246,11 @@ class ClusterRun:
             )
         return DriverLostError(f"{head} ({gone.cause.value}). {tail}")
 
-    def _alive(self) -> set[str]:
-        return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-
     def _record(self, error: BaseException) -> None:
         """Record the end of a job whose driver may not have been able to."""
-        cancelled = isinstance(error, (KeyboardInterrupt, JobCancelledError))
-        end = recorded_error(pack_error(error))
         with contextlib.suppress(Exception):  # The error itself says more.
             tracker = JobTracker(self._job.location.database, self._job.job_id)
-            tracker.report(Report(self._progress, end=end, cancelled=cancelled))
+            tracker.report(Report(self._progress, end=JobEnd.failed(error)))
 
     @property
     def _what(self) -> str:

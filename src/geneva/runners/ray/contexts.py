@@ -149,7 +149,8 @@ class RayContext(ABC):
             late = _wait(jobs, self._wait_timeout)
             if not late:
                 return True
-            goes_on = "is stopped with its cluster" if self.private else "goes on on the cluster"
+            stops = self.private and self._on_exit is ExitMode.DELETE
+            goes_on = "is stopped with its cluster" if stops else "goes on on the cluster"
             ids = ", ".join(job.job_id for job in late)
             warnings.warn(
                 f"After wait_timeout={self._wait_timeout:g} s at the end of the block, job {ids} "

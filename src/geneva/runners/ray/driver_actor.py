@@ -18,7 +18,7 @@ from geneva.jobs.progress import Progress
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.environment import Versions, check_environment
-from geneva.pipeline.failure import PackedError, pack_error, placed_error, unpack_error
+from geneva.pipeline.failure import PackedError, placed_error, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, News, Seen
 from geneva.runners.ray.cluster_job import ClusterJob
 from geneva.runners.ray.reach import HeadWatch
@@ -155,9 +155,9 @@ class DriverActor:
                 )
                 return JobEnd(result=run.run())
         except GenevaError as error:
-            return _failed(error)
+            return JobEnd.failed(error)
         except BaseException as error:  # noqa: BLE001 - travels to the caller
-            return _failed(placed_error(error, place))
+            return JobEnd.failed(placed_error(error, place))
 
     def _watch(self) -> None:
         """End the job when its caller is gone, and record its end when the cluster's head is."""
@@ -177,7 +177,7 @@ class DriverActor:
                 head.check(f"job {self._job_id}")
             except ClusterUnreachableError as error:
                 # Whoever drives the job waits for the head; Ray ends this process in a moment.
-                self._journal.end(_failed(error))
+                self._journal.end(JobEnd.failed(error))
                 self._keeper.close(_RECORDED_S)
                 os._exit(_HEAD_LOST)
 
@@ -185,8 +185,3 @@ class DriverActor:
         # The caller ends this actor as soon as it has the end.
         while time.monotonic() - self._heard_s < _CALLER_GONE_S:
             time.sleep(_WATCH_S)
-
-
-def _failed(error: BaseException) -> JobEnd:
-    cancelled = isinstance(error, (JobCancelledError, KeyboardInterrupt))
-    return JobEnd(error=pack_error(error), cancelled=cancelled)

@@ -116,6 +116,7 @@ class LocalRayContext(RayContext):
         except BaseException:
             stop()
             raise
+        spares.begin()
         return Link(stop, spares.refill)
 
     def check_connection(self) -> None:

@@ -211,7 +211,7 @@ def _autoscaling_state() -> Any:
     return reply.autoscaling_state
 
 
-def start_workers(count: int, node_id: str | None = None) -> None:
+def start_workers(count: int, node_id: str | None = None, keep_s: int = _SPARE_S) -> None:
     """Start worker processes that any actor can take; what fails is left undone.
 
     Parameters
@@ -220,12 +220,14 @@ def start_workers(count: int, node_id: str | None = None) -> None:
         How many.
     node_id
         Where; None means this node.
+    keep_s
+        Seconds for which one that nobody takes is kept.
     """
     # No function of Ray's Python side does this, only the service of its node.
     with contextlib.suppress(ImportError, OSError, StopIteration, AttributeError, ValueError):
         from ray.core.generated.node_manager_pb2 import PrestartWorkersRequest
 
-        request = PrestartWorkersRequest(num_workers=count, keep_alive_duration_secs=_SPARE_S)
+        request = PrestartWorkersRequest(num_workers=count, keep_alive_duration_secs=keep_s)
         here = ray_worker.global_worker.current_node_id.hex()
         _ask_node(node_id or here, "PrestartWorkers", request)
 

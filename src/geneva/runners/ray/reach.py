@@ -12,6 +12,7 @@ from geneva.errors import ClusterUnreachableError
 RAY_CLIENT = "ray://"
 
 _PROBE_S = 2.0
+_RETRY_S = 0.5
 # A head with a standby is back before that. Ray ends processes that lost theirs for a minute.
 _LOST_S = 18.0
 
@@ -71,6 +72,18 @@ class HeadWatch:
                 f"{now_s - self._answered_s:.0f} s, while {what} ran. What was computed is kept. "
                 "Connect to a cluster that runs, and run the backfill again."
             )
+
+    def wait(self, what: str) -> None:
+        """Return when the head answers; asked anything else before, Ray waits for a minute.
+
+        Raises
+        ------
+        ClusterUnreachableError
+            As :meth:`check`.
+        """
+        while self.address is not None and not answers(self.address, _PROBE_S):
+            self.check(what)
+            time.sleep(_RETRY_S)
 
     @property
     def answering(self) -> bool:

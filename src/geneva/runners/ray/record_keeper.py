@@ -11,10 +11,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from geneva.errors import JobCancelledError
-from geneva.jobs.record import RecordedError
+from geneva.job_future import cancelled
 from geneva.pipeline.driver import StopSignal
-from geneva.pipeline.failure import PackedError, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, Line, Seen
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.resources.footprint import WRITER_BUNDLE, Components
@@ -29,6 +27,8 @@ _ANSWER_S = 10.0
 # until then, and again while a lost one is replaced.
 _TRACKER_AFTER_S = 6.0
 _MOST_TRACKERS = 10
+# While the record cannot be written.
+_MOST_UNWRITTEN = 10_000
 
 
 TrackerPlace = Callable[[], "tuple[str, Any] | None"]
@@ -98,12 +98,11 @@ class RecordKeeper:
     def _tell(self, end: JobEnd | None) -> None:
         news = self._journal.follow(self._seen, 0)
         self._seen = news.seen
-        self._unwritten += news.lines
+        self._unwritten = (self._unwritten + news.lines)[-_MOST_UNWRITTEN:]
         report = Report(
             news.progress,
             tuple(line.text for line in self._unwritten),
-            None if end is None else _recorded(end),
-            cancelled=end is not None and end.cancelled,
+            end,
         )
         try:
             cancel = self._deliver(report)
@@ -114,12 +113,7 @@ class RecordKeeper:
         if end is not None:
             self._recorded.set()
         elif cancel:
-            self._stop.ask(
-                JobCancelledError(
-                    f"Job {self._job_id} was cancelled. What was computed is kept; a new "
-                    "backfill goes on from there."
-                )
-            )
+            self._stop.ask(cancelled(self._job_id))
 
     def _deliver(self, report: Report) -> bool:
         """Give a report to the tracker's actor, or to one of our own while there is none."""
@@ -176,15 +170,3 @@ class RecordKeeper:
             self._failing = True
             text = f"The record of job {self._job_id} cannot be written: {error}"
             self._journal.print("stderr", text)
-
-
-def _recorded(end: JobEnd) -> Any:
-    if end.result is not None or end.error is None:
-        return end.result
-    return recorded_error(end.error)
-
-
-def recorded_error(packed: PackedError) -> RecordedError:
-    """Return an error as words."""
-    error = unpack_error(packed)
-    return RecordedError(type(error).__name__, str(error), packed.text)

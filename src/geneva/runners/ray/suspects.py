@@ -12,6 +12,8 @@ from geneva.runners.ray.private import ClusterNodes, node_answers
 # silence alone says nothing; its node is asked.
 _SILENT_S = 10.0
 _ASK_S = 4.0
+# The driver waits up to three seconds for each answer.
+_ASK_AGAIN_S = 30.0
 _FAILURES = 2
 
 
@@ -35,22 +37,22 @@ class SuspectNodes:
     def silent(self, node_id: str, silent_s: float) -> bool:
         """Say whether a node is gone, given how long one of its workers has been silent."""
         if silent_s >= _SILENT_S:
-            self._ask(node_id)
+            self._ask(node_id, _ASK_S)
         return self._failures.get(node_id, 0) >= _FAILURES
 
     def without(self, nodes: ClusterNodes) -> ClusterNodes:
         """Leave out the nodes that are gone; one that answers again is back."""
         gone = {node for node, failures in self._failures.items() if failures >= _FAILURES}
         for node_id in gone & {node.node_id for node in nodes.usable}:
-            self._ask(node_id)
+            self._ask(node_id, _ASK_AGAIN_S)
         if not gone:
             return nodes
         usable = tuple(node for node in nodes.usable if node.node_id not in gone)
         return replace(nodes, usable=usable)
 
-    def _ask(self, node_id: str) -> None:
+    def _ask(self, node_id: str, every_s: float) -> None:
         now_s = self.now()
-        if now_s - self._asked_s.get(node_id, now_s - _ASK_S) < _ASK_S:
+        if now_s - self._asked_s.get(node_id, now_s - every_s) < every_s:
             return
         self._asked_s[node_id] = now_s
         if self.answers(node_id):
