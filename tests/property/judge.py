@@ -157,8 +157,9 @@ class Judge:
         if isinstance(command, m.KillWorker):
             assert self.error is not None
         else:
-            assert command.worker in self.leaving
             assert not orders
+            idle_writer = self.roles[command.worker] is m.Role.WRITER
+            assert command.worker in self.leaving or idle_writer
         self.gone.add(command.worker)
 
     def finish_file(self, fragment_id: int, rows: set[int] | None) -> None:
@@ -182,14 +183,14 @@ class Judge:
         """Compare what the run believes with the truth, as long as it listens."""
         if self.finishes:
             return
-        assert set(state.workers) == set(self.known)
-        assert {w for w, s in state.workers.items() if s.busy} == {
+        assert set(state.scheduler.workers) == set(self.known)
+        assert {w for w, s in state.scheduler.workers.items() if s.busy} == {
             w for w in self.known if self.known[w]
         }
         appliers = sum(self.roles[worker] is not m.Role.WRITER for worker in self.known)
         appliers_starting = self.starting[m.Role.APPLIER] + self.starting[m.Role.BOTH]
-        assert state.workers_starting == appliers_starting
-        assert state.writers_starting == self.starting[m.Role.WRITER]
+        assert state.scheduler.workers_starting == appliers_starting
+        assert state.scheduler.writers_starting == self.starting[m.Role.WRITER]
         assert appliers + appliers_starting <= self.limits.max_workers
         writers = len(self.known) - appliers + self.starting[m.Role.WRITER]
         assert writers <= self.limits.max_workers
@@ -210,6 +211,6 @@ class Judge:
         assert outcome.error is self.error, "the first error is the caller's"
         if self.error is None:
             assert set(self.committed) == {f.fragment_id for f in self.plan.fragments}
-            assert state.rows_done == self.plan.total_rows_pending
+            assert state.scheduler.pace.rows_done == self.plan.total_rows_pending
         else:
             assert set(self.committed) == self.written, "what is finished is committed"

@@ -60,7 +60,8 @@ def run(case: Case, how: dict[str, Any], what: Troubles, **bounds: Any) -> Outco
     limits = Limits(
         how["most"],
         case.spec.commit_granularity,
-        worker_start_timeout_s=20,
+        # Others may compute for long before one gets its turn to start.
+        worker_start_timeout_s=200,
         separate_writers=how["separate"],
         **bounds,
     )

@@ -59,8 +59,7 @@ def test_the_guides_clusters_run_what_it_recommends(tmp_path, head, workers, cou
         os.environ["ROW_S"] = "{0.06 * concurrency:.2f}"
         cluster, nodes = shaped({head}, {workers}, {count})
         job = table.backfill_async("out", concurrency={concurrency})
-        each = dict.fromkeys(("applier", "writer", "queue"), {concurrency})
-        now = settled({{"driver": 1, "tracker": 1, **each}})
+        now = settled({{"driver": 1, "tracker": 1, "applier": {concurrency}}})
         ids = {{name.split(".")[0] for row in now.values() for name in [row.name]}}
         assert ids == {{f"geneva:{{job.job_id[:8]}}"}}, ids
         groups = [row for row in ray.util.placement_group_table().values()
@@ -71,7 +70,16 @@ def test_the_guides_clusters_run_what_it_recommends(tmp_path, head, workers, cou
         # The guide's arithmetic, without the driver, which is an actor beside the groups.
         assert held == {{"CPU": round({concurrency} * 1.1 + 0.1, 4),
                         "memory": {concurrency} * 2**30 + 128 * 2**20}}, held
-        assert now["driver"].required_resources["CPU"] == 0.1
+        asked = {{role: actor(role, 60).required_resources for role in
+                 ("driver", "tracker", "applier", "writer", "queue")}}
+
+        def share(each, kind):  # Inside of a group Ray calls it kind_group_...
+            return next((n for name, n in each.items() if name.split("_group_")[0] == kind), 0)
+
+        kinds = {{role: (share(each, "CPU"), share(each, "memory"))
+                 for role, each in asked.items()}}
+        assert kinds == {{"driver": (0.1, 0), "tracker": (0.1, 128 * 2**20), "applier": (1, 0),
+                         "writer": (0.1, 2**30), "queue": (0, 0)}}, asked
         assert len(groups) == {concurrency} and sum("core" in row["name"] for row in groups) == 1
         job.cancel()
         assert job.done(timeout=20)

@@ -15,21 +15,30 @@ import pytest
 
 from geneva import errors
 from geneva.jobs.limits import Limits
-from geneva.jobs.losses import LostPlace, late_start_error, loss_error, start_error
+from geneva.jobs.loss_errors import LostPlace, late_start_error, loss_error, start_error
 from geneva.jobs.messages import (
+    Apply,
+    Command,
     Commit,
     Committed,
     Finish,
+    FragmentWritten,
     KillWorker,
     Outcome,
     PartWritten,
+    ReleaseWorker,
+    Role,
     RowsApplied,
     StageTimes,
+    StartWriters,
     StopRequested,
     StopTask,
     TaskApplied,
+    TaskStarted,
     Tick,
     WorkerLost,
+    WorkerReady,
+    WriteFragment,
 )
 from geneva.jobs.planner import Plan, plan_backfill
 from geneva.jobs.progress import Progress
@@ -427,7 +436,7 @@ def test_a_worker_that_does_not_stop_is_killed_and_what_it_said_before_is_no_new
         WorkerLost(0, -9),
     ):
         assert job.handle(late, 6.2) == []
-    assert (job.workers_starting, set(job.workers)) == (0, {1})
+    assert (job.scheduler.workers_starting, set(job.scheduler.workers)) == (0, {1})
     committed = Committed(2, (file_of(1),), {}, seconds=0.1)
     assert job.handle(committed, 6.3) == [Finish(Outcome(error=stop))]
     assert job.handle(Tick(), 7.0) == []
@@ -442,6 +451,30 @@ def test_a_run_goes_on_with_the_workers_it_has_when_another_does_not_start():
     assert alone.handle(Tick(), 19.0) == []
     (finish,) = alone.handle(Tick(), 21.0)
     assert isinstance(finish.outcome.error, errors.WorkerStartError)
+
+
+def test_a_writer_starts_shortly_before_it_is_needed_and_goes_when_it_is_not():
+    job = JobState(plan_of(0, 1), Limits(1, separate_writers=True, startup_s=0.5))
+    (apply,) = job.begin((0,), 0, now_s=0)
+    task = apply.task.task_id
+    job.handle(TaskStarted(0, task, setup_s=0.0), 1.0)
+
+    def rows(start: int, stop: int, now_s: float) -> list[Command]:
+        job.handle(PartWritten(0, task, Part(0, RowRange(start, stop), True, f"{start}")), now_s)
+        return job.handle(RowsApplied(0, task, stop - start, 8, stop, StageTimes()), now_s)
+
+    assert [rows(i, i + 1, 2.0 + i) for i in range(8)] == [[]] * 8
+    assert rows(8, 9, 10.0) == [StartWriters(1)]
+    writer = 7
+    assert job.handle(WorkerReady(writer, 0.5, Role.WRITER), 10.5) == []
+    go_on, write = job.handle(TaskApplied(0, task, RowRange(0, 10)), 11.0)
+    assert isinstance(write, WriteFragment)
+    assert isinstance(go_on, Apply)
+    assert (write.worker, go_on.worker) == (writer, 0)
+    assert job.handle(FragmentWritten(writer, file_of(0), StageTimes()), 12.0) == []
+    assert job.handle(Tick(), 71.0) == []
+    assert job.handle(Tick(), 73.0) == [ReleaseWorker(writer)]
+    assert job.handle(Tick(), 74.0) == []
 
 
 # -- the driver ----------------------------------------------------------------------------------

@@ -22,10 +22,6 @@ _SECONDS_PER_BYTE_REWRITTEN = 1 / 100e6
 _SECONDS_PER_PART = 0.05
 _LEAST_AT_RISK_S = 0.5
 
-# A job that is done before that needs no process that may have nothing to do: on two cores each
-# takes half a second from the appliers.
-_WRITERS_BESIDE_APPLIERS_S = 6.0
-
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -99,36 +95,27 @@ def workers_wanted(load: Workload, startup_s: float, most: int) -> int:
     return max(1, min(most, worth))
 
 
-def writers_wanted(*, appliers: int, fragments: int, parts_expected: bool, running_s: float) -> int:
+def writers_wanted(*, appliers: int, fragments: int) -> int:
     """Return how many writers to have where they are processes of their own.
 
-    One for each applier, as the guide has it. Before a job has run for six seconds only those that
-    have something to do: a fragment that one task computes is written by its applier.
+    One for each applier at most, as the guide has it, and their places are reserved all the time;
+    but only those run that have something to do.
 
     Parameters
     ----------
     appliers
         Workers that compute.
     fragments
-        Fragments that are being written or wait for it.
-    parts_expected
-        Whether there are parts, or a fragment was split, so that a writer will be needed.
-    running_s
-        Seconds since the run began.
+        Fragments that are being written, wait for it, or will in a moment.
 
     Examples
     --------
-    >>> writers_wanted(appliers=4, fragments=0, parts_expected=False, running_s=0.5)
-    0
-    >>> writers_wanted(appliers=4, fragments=0, parts_expected=False, running_s=6.5)
-    4
-    >>> writers_wanted(appliers=0, fragments=3, parts_expected=False, running_s=0.0)
+    >>> writers_wanted(appliers=4, fragments=0), writers_wanted(appliers=4, fragments=9)
+    (0, 4)
+    >>> writers_wanted(appliers=0, fragments=3)
     1
     """
-    if running_s >= _WRITERS_BESIDE_APPLIERS_S and appliers:
-        return appliers
-    needed = max(fragments, int(parts_expected))
-    return min(needed, max(1, appliers))
+    return min(fragments, max(1, appliers))
 
 
 def checkpoint_every_s(interval_s: float, between_losses_s: float) -> float:

@@ -34,8 +34,6 @@ class Work:
         Files to commit.
     fragments_open : int
         Fragments without a file.
-    parts_expected : bool
-        Whether some fragment will be made out of parts.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -43,7 +41,6 @@ class Work:
         self.to_write: deque[int] = deque()
         self.ready: list[ColumnFile] = []
         self.fragments_open = len(plan.fragments)
-        self.parts_expected = False
         self._next_task_id = len(plan.tasks)
         tasks: dict[int, int] = {}
         for task in plan.tasks:
@@ -65,9 +62,17 @@ class Work:
         """Return the parts that hold a fragment's computed rows."""
         return tuple(self._fragments[fragment_id].parts)
 
+    def open_tasks(self, fragment_id: int) -> int:
+        """Return how many tasks of a fragment are not done."""
+        return self._fragments[fragment_id].open_tasks
+
+    def needs_writer(self, fragment_id: int) -> bool:
+        """Say whether a fragment is made out of parts; else who computes it writes it too."""
+        fragment = self._fragments[fragment_id]
+        return bool(fragment.parts) or fragment.open_tasks > 1
+
     def add_part(self, part: Part) -> None:
         """Take in a durable part."""
-        self.parts_expected = True
         self._fragments[part.fragment_id].parts.append(part)
 
     def add_file(self, file: ColumnFile) -> None:
@@ -91,7 +96,6 @@ class Work:
 
     def split(self, task: ApplyTask, at: int) -> ApplyTask:
         """Take the rows from ``at`` on from a task; return what is left of it."""
-        self.parts_expected = True
         self._fragments[task.fragment_id].open_tasks += 1
         self.pending.append(self._task(task.fragment_id, RowRange(at, task.rows.stop)))
         return ApplyTask(task.task_id, task.fragment_id, RowRange(task.rows.start, at))

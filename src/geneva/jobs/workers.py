@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -38,6 +39,8 @@ class WorkerState:
         Whether it was asked to give rows away and has not answered.
     leaving : bool
         Whether it is asked back and gets no more work.
+    idle_since_s : float
+        When it became ready or did something last.
     """
 
     role: Role = Role.BOTH
@@ -50,6 +53,7 @@ class WorkerState:
     computing_since_s: float | None = None
     split_asked: bool = False
     leaving: bool = False
+    idle_since_s: float = math.inf
 
     @property
     def busy(self) -> bool:
@@ -73,7 +77,11 @@ class WorkerState:
             return False
         return not self.busy if self.role is Role.BOTH else len(self.writing) < _WRITER_WINDOW
 
-    def freed(self, fragment_id: int | None = None) -> WorkerState:
+    def idle_s(self, now_s: float) -> float:
+        """Return for how long it has had nothing to do."""
+        return 0.0 if self.busy else now_s - self.idle_since_s
+
+    def freed(self, now_s: float, fragment_id: int | None = None) -> WorkerState:
         """Return what it is once its task, or the writing of a fragment, has ended."""
         rest = deque(i for i in self.writing if i != fragment_id)
         return WorkerState(
@@ -82,4 +90,5 @@ class WorkerState:
             loaded=self.loaded,
             warm=self.warm,
             leaving=self.leaving,
+            idle_since_s=now_s,
         )

@@ -109,13 +109,13 @@ class ProgressMeter:
         if now_s - self._updated_s < _UPDATE_S and not state.finished:
             return
         self._updated_s = now_s
-        rows = self._rows_before + state.rows_done
+        rows = self._rows_before + state.scheduler.pace.rows_done
         self._set(
             rows_done=min(rows, self.progress.rows_total),
             rows_committed=self._rows_committed,
             fragments_done=self._fragments_done,
-            workers=state.appliers,
-            workers_starting=state.workers_starting,
+            workers=state.scheduler.appliers,
+            workers_starting=state.scheduler.workers_starting,
             elapsed_s=now_s - self._started_s,
             rows_per_s=self._speed.record(now_s, rows),
             stage_s=dict(self._stage_s),
