@@ -463,18 +463,18 @@ def test_a_writer_starts_shortly_before_it_is_needed_and_goes_when_it_is_not():
         job.handle(PartWritten(0, task, Part(0, RowRange(start, stop), True, f"{start}")), now_s)
         return job.handle(RowsApplied(0, task, stop - start, 8, stop, StageTimes()), now_s)
 
-    assert [rows(i, i + 1, 2.0 + i) for i in range(8)] == [[]] * 8
-    assert rows(8, 9, 10.0) == [StartWriters(1)]
+    assert [rows(i, i + 1, 3.0 + 2 * i) for i in range(6)] == [[]] * 6
+    assert rows(6, 7, 15.0) == [StartWriters(1)]
     writer = 7
-    assert job.handle(WorkerReady(writer, 0.5, Role.WRITER), 10.5) == []
-    go_on, write = job.handle(TaskApplied(0, task, RowRange(0, 10)), 11.0)
+    assert job.handle(WorkerReady(writer, 0.5, Role.WRITER), 16.0) == []
+    go_on, write = job.handle(TaskApplied(0, task, RowRange(0, 10)), 21.0)
     assert isinstance(write, WriteFragment)
     assert isinstance(go_on, Apply)
     assert (write.worker, go_on.worker) == (writer, 0)
-    assert job.handle(FragmentWritten(writer, file_of(0), StageTimes()), 12.0) == []
-    assert job.handle(Tick(), 71.0) == []
-    assert job.handle(Tick(), 73.0) == [ReleaseWorker(writer)]
-    assert job.handle(Tick(), 74.0) == []
+    assert job.handle(FragmentWritten(writer, file_of(0), StageTimes()), 22.0) == []
+    assert job.handle(Tick(), 81.0) == []
+    assert job.handle(Tick(), 83.0) == [ReleaseWorker(writer)]
+    assert job.handle(Tick(), 84.0) == []
 
 
 # -- the driver ----------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from geneva.jobs.workers import WorkerState
 # A writer takes a process, and another one for its queue: too much to keep for nothing, too much
 # to start every few seconds.
 _IDLE_WRITER_S = 60.0
-_WRITER_LEAD_S = 1.0
+_WRITER_LEAD_S = 6.0
 
 
 class Scheduler:

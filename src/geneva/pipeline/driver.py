@@ -37,6 +37,9 @@ from geneva.pipeline.meter import ProgressMeter
 from geneva.storage.commit import CommitResult
 from geneva.storage.model import ColumnFile
 
+# A job of minutes need not look at the clock more often: the CPU is for its functions.
+_SLOW_TICK_S = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class RunnerTraits:
@@ -51,7 +54,8 @@ class RunnerTraits:
     startup_s : float
         Seconds that a worker is expected to take until it is ready.
     tick_s : float
-        Seconds between two looks at the clock while nothing happens.
+        Seconds between two looks at the clock while nothing happens, in a run's first moments;
+        they become half a second.
     """
 
     computes_here: bool = False
@@ -170,6 +174,7 @@ class Driver:
         self._events: deque[Event] = deque()
         self._outcome: Outcome | None = None
         self._stop_passed_on = False
+        self._began_s = time.monotonic()
 
     def run(self, context: JobContext) -> Outcome:
         """Drive the run until the state machine says that it is finished."""
@@ -188,7 +193,9 @@ class Driver:
 
     def _step(self) -> None:
         if not self._events:
-            self._events.extend(self._runner.poll(self._runner.traits.tick_s) or [Tick()])
+            age_s = time.monotonic() - self._began_s
+            tick_s = max(self._runner.traits.tick_s, min(_SLOW_TICK_S, age_s / 20))
+            self._events.extend(self._runner.poll(tick_s) or [Tick()])
         self._check_stop()
         event = self._events.popleft()
         self._meter.record(event)
