@@ -12,6 +12,11 @@ import pyarrow.compute as pc
 import pytest
 
 import geneva
+from geneva.config import settings
+from geneva.jobs.spec import BackfillArguments
+from geneva.pipeline.backfill import BackfillRun
+from geneva.pipeline.driver import StopSignal
+from geneva.runners.inline import InlineRunner
 from tests.conftest import values
 
 
@@ -151,6 +156,53 @@ def test_force_computes_again(make_table, runner):
     assert not table.plan_backfill("out").has_work
     everything = table.backfill("out", force=True, runner=runner, progress=False)
     assert everything.columns["out"].rows_processed == 100
+
+
+@pytest.mark.parametrize("where", [None, "id != 7"])
+def test_another_driver_of_a_forced_call_goes_on_and_another_call_does_not(
+    make_table, tmp_path, where
+):
+    calls, broken = tmp_path / "calls", tmp_path / "broken"
+
+    @geneva.udf(batch_size=5)
+    def noted(id: int) -> int:
+        if id == 70 and broken.exists():
+            raise ValueError("broken")
+        with calls.open("a") as file:
+            file.write(f"{id}\n")
+        return id + 1
+
+    table = make_table()
+    table.add_columns({"out": noted})
+    table.backfill("out", runner="inline", progress=False)
+    expected = {i: i + 1 for i in range(100)}
+    arguments = BackfillArguments(where=where, force=True, commit_granularity=1)
+    for call in (1, 2):
+        job = table._job("out", None, arguments, "nightly")
+        drivers = [
+            BackfillRun(
+                job,
+                lambda spec: spec.concurrency,
+                lambda granted: InlineRunner(),
+                settings(),
+                lambda progress: None,
+                StopSignal(),
+            )
+            for _ in range(3)
+        ]
+        calls.write_text("")
+        broken.touch()
+        with pytest.raises(geneva.errors.UDFError):
+            drivers[0].run()
+        computed = list(map(int, calls.read_text().split()))
+        assert computed == [i for i in range(70) if i != 7 or where is None], call
+        broken.unlink()
+        drivers[1].run()
+        assert drivers[2].run().columns["out"].rows_processed == 0
+        again = list(map(int, calls.read_text().split()))
+        assert sorted(again) == [i for i in range(100) if i != 7 or where is None], call
+        assert values(table, "out") == expected
+        assert not table.plan_backfill("out").has_work
 
 
 def test_override_for_one_job(make_table, runner):

@@ -104,23 +104,21 @@ def _truths(draw: st.DrawFn, fragment_id: int, where: str | None, force: bool) -
     selected = matching
     if origin is Origin.PARTIAL:
         covered = draw(_masks(rows))
-    if origin is Origin.UNKNOWN and not force:
+    # What the same job has finished, before its driver was lost, is not computed again.
+    redo = force and draw(st.integers(0, 3)) > 0
+    if origin is Origin.UNKNOWN and not redo:
         selected = matching & draw(_masks(rows))
-    done = np.zeros(rows, bool)
-    held: dict[Part, frozenset[int]] = {}
-    if not force:
-        if origin is Origin.FRESH:
-            done[:] = True
+    fresh = origin is Origin.FRESH and not redo
+    held: dict[Part, frozenset[int]] = {} if fresh else draw(_parts(fragment_id, live))
+    listed = np.zeros(rows, bool) if redo else covered.copy()
+    in_dense = np.zeros(rows, bool)
+    for part, offsets in held.items():
+        if part.dense:
+            in_dense[part.rows.start : part.rows.stop] = True
         else:
-            held = draw(_parts(fragment_id, live))
-        for part, offsets in held.items():
-            if part.dense:
-                done[part.rows.start : part.rows.stop] = True
-            else:
-                covered[list(offsets)] = True
-        done |= covered
-    pending = selected & ~done
-    packed = any(not part.dense for part in held) or origin is Origin.PARTIAL
+            listed[list(offsets)] = True
+    pending = selected & ~listed & ~in_dense & (not fresh)
+    packed = any(not part.dense for part in held) or (origin is Origin.PARTIAL and not redo)
     state = FragmentState(
         fragment_id=fragment_id,
         physical_rows=rows,
@@ -129,8 +127,10 @@ def _truths(draw: st.DrawFn, fragment_id: int, where: str | None, force: bool) -
         origin=origin,
         pending_rows=int(pending.sum()),
         input_bytes=8 * rows,
-        covered=pack_rows(covered) if packed else None,
+        covered=pack_rows(covered) if origin is Origin.PARTIAL else None,
         parts=tuple(held),
+        redo=redo,
+        done=pack_rows(listed) if packed else None,
     )
     return Truth(state, selected, pending, held)
 

@@ -49,9 +49,9 @@ def test_fragments_are_chosen_in_order_and_the_others_say_why(case: Case):
     everything = {truth.state.fragment_id for truth in case.truths}
     assert set(plan.skipped) == everything - set(planned)
     assert {i for i, why in plan.skipped.items() if "_frags" in why} == set(wanted) - set(planned)
-    if not case.spec.force:
-        fresh = {t.state.fragment_id for t in case.truths if t.state.origin is Origin.FRESH}
-        assert fresh.isdisjoint(planned)
+    states = [truth.state for truth in case.truths]
+    fresh = {s.fragment_id for s in states if s.origin is Origin.FRESH and not s.redo}
+    assert fresh.isdisjoint(planned)
     event(f"{len(planned)} fragments")
 
 
@@ -73,7 +73,8 @@ def test_a_file_claims_no_more_than_it_will_hold(case: Case):
     plan = plan_backfill(case.spec, case.snapshot)
     truths = {truth.state.fragment_id: truth for truth in case.truths}
     for fragment in plan.fragments:
-        truth, origin = truths[fragment.fragment_id], truths[fragment.fragment_id].state.origin
+        truth = truths[fragment.fragment_id]
+        origin, redo = truth.state.origin, truth.state.redo
         if fragment.whole:
             _check_whole(fragment, truth)
         if origin is Origin.MISSING:
@@ -84,15 +85,13 @@ def test_a_file_claims_no_more_than_it_will_hold(case: Case):
             known = unpack_rows(fragment.kept, fragment.physical_rows) | truth.pending
             for part in fragment.parts:
                 known[list(truth.held[part])] = True
-            if origin is not Origin.UNKNOWN or case.spec.force:
+            if origin is not Origin.UNKNOWN or redo:
                 np.testing.assert_array_equal(known | ~truth.selected, True)
         if not fragment.keep_old:
             # Nothing that is not computed now, or in a part, may have to be kept.
             assert origin is Origin.MISSING or case.spec.where is None
-            assert origin is not Origin.PARTIAL or case.spec.force
+            assert origin is not Origin.PARTIAL or redo
         assert fragment.trust_old == (origin is Origin.UNKNOWN)
-        if case.spec.force:
-            assert (fragment.exclude, fragment.parts) == (None, ())
 
 
 def _check_whole(fragment: FragmentPlan, truth: Truth) -> None:

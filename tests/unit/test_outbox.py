@@ -22,7 +22,7 @@ def test_events_come_in_order_and_once():
     given = [rows(1), TaskSplit(0, 0, None), rows(2)]
     for event in given:
         outbox.put("job", event)
-    assert [(e.job_id, e.event) for e in outbox.take(5)] == [("job", event) for event in given]
+    assert [(e.round_id, e.event) for e in outbox.take(5)] == [("job", event) for event in given]
     assert events(outbox) == []
 
 

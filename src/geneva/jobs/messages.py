@@ -16,8 +16,8 @@ class JobContext:
 
     Attributes
     ----------
-    job_id : str
-        The job.
+    job_id, call_id : str
+        The job, and the call that began it.
     location : TableLocation
         The table.
     version : int
@@ -38,6 +38,7 @@ class JobContext:
     """
 
     job_id: str
+    call_id: str
     location: TableLocation
     version: int
     column: ComputedColumn
@@ -47,6 +48,11 @@ class JobContext:
     checkpoint_interval_s: float
     threads: int
     versions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def round_id(self) -> str:
+        """What workers know a round of the job by; each round reads another version."""
+        return f"{self.call_id}/{self.version}"
 
 
 class Role(enum.Enum):

@@ -216,7 +216,7 @@ def plan_backfill(spec: BackfillSpec, snapshot: TableSnapshot) -> Plan:
             skipped[state.fragment_id] = reason
             continue
         fragments.append(_fragment_plan(state, spec))
-        cause = "are computed again (force)" if spec.force else _WHY[state.origin]
+        cause = "are computed again (force)" if state.redo else _WHY[state.origin]
         why[cause] = why.get(cause, 0) + state.pending_rows
     return Plan(
         table_name=snapshot.location.name,
@@ -248,15 +248,15 @@ def _nothing_to_do(state: FragmentState, spec: BackfillSpec) -> str | None:
         return "all rows are deleted"
     if state.pending_rows or state.parts:
         return None
-    if spec.where is None or (state.origin is Origin.FRESH and not spec.force):
+    if spec.where is None or (state.origin is Origin.FRESH and not state.redo):
         return "computed already"
-    return "no rows match the filter" if spec.force else "no rows to compute match the filter"
+    return "no rows match the filter" if state.redo else "no rows to compute match the filter"
 
 
 def _fragment_plan(state: FragmentState, spec: BackfillSpec) -> FragmentPlan:
     everything = spec.where is None
-    unknown = state.origin is Origin.UNKNOWN and not spec.force
-    partial = state.origin is Origin.PARTIAL and not spec.force
+    unknown = state.origin is Origin.UNKNOWN and not state.redo
+    partial = state.origin is Origin.PARTIAL and not state.redo
     keep_old = state.origin is not Origin.MISSING and (not everything or unknown or partial)
     return FragmentPlan(
         fragment_id=state.fragment_id,
@@ -264,8 +264,8 @@ def _fragment_plan(state: FragmentState, spec: BackfillSpec) -> FragmentPlan:
         fingerprint=state.fingerprint,
         pending_rows=state.pending_rows,
         ranges=_remaining(state) if state.pending_rows else (),
-        where=selection(spec.column, state.origin, spec.where, force=spec.force),
-        exclude=None if spec.force else state.covered,
+        where=selection(spec.column, state.origin, spec.where, redo=state.redo),
+        exclude=state.done,
         kept=state.covered,
         keep_old=keep_old,
         trust_old=state.origin is Origin.UNKNOWN,

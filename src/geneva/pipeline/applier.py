@@ -86,7 +86,8 @@ class Applier:
     @cached_property
     def column_files(self) -> ColumnFiles:
         """Where the job's column files go."""
-        return ColumnFiles(self.dataset, self._context.location, self._context.column)
+        context = self._context
+        return ColumnFiles(self.dataset, context.location, context.column, context.call_id)
 
     def run(
         self, task: ApplyTask, fragment: FragmentPlan, control: TaskControl, emit: Emit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 
@@ -34,6 +34,11 @@ from geneva.storage.snapshot import take_snapshot
 _MOST_ROUNDS = 10
 
 
+def new_job_id() -> str:
+    """Return a new, unique id of a job."""
+    return uuid.uuid4().hex
+
+
 @dataclass(frozen=True, slots=True)
 class BackfillJob:
     """A backfill that can be run.
@@ -46,23 +51,27 @@ class BackfillJob:
         What to compute.
     arguments : BackfillArguments
         How, as the caller said it.
+    call_id : str
+        The call of ``backfill``; all drivers of a job on a cluster have the same.
     """
 
     job_id: str
     location: TableLocation
     column: ComputedColumn
     arguments: BackfillArguments
-
-
-def new_job_id() -> str:
-    """Return a new, unique id of a job."""
-    return uuid.uuid4().hex
+    call_id: str = field(default_factory=new_job_id)
 
 
 def plan(job: BackfillJob, dataset: Dataset) -> tuple[BackfillSpec, Plan]:
     """Look at a table and plan a backfill; this is what both a dry run and a run execute."""
     spec = backfill_spec(job.column, job.arguments)
-    snapshot = take_snapshot(dataset, job.location, job.column, where=spec.where, force=spec.force)
+    snapshot = take_snapshot(
+        dataset,
+        job.location,
+        job.column,
+        where=spec.where,
+        redo_except=job.call_id if spec.force else None,
+    )
     return spec, plan_backfill(spec, snapshot)
 
 
@@ -192,9 +201,9 @@ class BackfillRun:
             separate_writers=runner.traits.separate_writers,
             checkpoint_interval_s=settings.checkpoint_interval_s,
         )
-        # Workers take the job on once for all rounds by its id, so each round has its own.
         context = JobContext(
-            job_id=f"{self._job.job_id}/{dataset.version}",
+            job_id=self._job.job_id,
+            call_id=self._job.call_id,
             location=self._job.location,
             version=dataset.version,
             column=self._job.column,

@@ -14,7 +14,7 @@ class Envelope:
 
     Attributes
     ----------
-    job_id : str or None
+    round_id : str or None
         The job; None for what a worker says before it has one.
     event : Event
         What happened.
@@ -23,17 +23,17 @@ class Envelope:
         would lose its cause.
     """
 
-    job_id: str | None
+    round_id: str | None
     event: Event
     error: PackedError | None = None
 
 
-def sealed(job_id: str | None, event: Event) -> Envelope:
+def sealed(round_id: str | None, event: Event) -> Envelope:
     """Put an event into an envelope, in the process where it happened."""
     if isinstance(event, TaskFailed):
         packed = pack_error(event.error)
-        return Envelope(job_id, replace(event, error=RuntimeError()), packed)
-    return Envelope(job_id, event)
+        return Envelope(round_id, replace(event, error=RuntimeError()), packed)
+    return Envelope(round_id, event)
 
 
 def opened(envelope: Envelope) -> Event:

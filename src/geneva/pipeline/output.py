@@ -142,6 +142,7 @@ class TaskOutput:
             part = write_part(
                 TableFiles(self._context.location),
                 part_folder(self._context.column.field_id, self._fragment.fingerprint),
+                self._context.call_id,
                 (
                     self._fragment.fragment_id,
                     RowRange(self._part_start, stop),

@@ -132,8 +132,10 @@ def next_steps(now: Situation) -> Steps:
     shed, for_job = _unit_to_shed(now, line)
     if core is None:
         return Steps(int(now.wanted > 0), tuple(waiting), shed, for_job)
-    # A job that has not begun asks for nothing else: it would keep others, or itself, from it.
-    most = _worth_waiting_for(now, line) if core.held else 0
+    # A job that has not begun asks for nothing else: it would keep others, or itself, from it. Nor
+    # does one that has just given a unit up: it would get that back, as nobody else has it yet.
+    asks = core.held and now.since_shed_s >= _BETWEEN_SHEDS_S
+    most = _worth_waiting_for(now, line) if asks else 0
     return Steps(max(0, most - len(waiting)), tuple(waiting[most:]), shed, for_job)
 
 

@@ -123,7 +123,7 @@ class ProcessRunner:
                     process.ready = True
                     seconds = time.monotonic() - process.started_s
                     event = WorkerReady(process.worker, startup_s=seconds)
-                elif self._context is None or envelope.job_id != self._context.job_id:
+                elif self._context is None or envelope.round_id != self._context.round_id:
                     continue  # A late answer from the job before.
                 self._note_end_of_work(event)
                 events.append(event)

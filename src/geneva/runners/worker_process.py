@@ -37,12 +37,12 @@ def main(worker: int, connection_fd: int, notes: str) -> None:
     _end_with_caller()
     connection = Connection(connection_fd)
     sending = threading.Lock()
-    job_id: str | None = None
+    round_id: str | None = None
 
     def emit(event: Event) -> None:
         try:
             with sending:
-                connection.send(sealed(job_id, event))
+                connection.send(sealed(round_id, event))
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)  # The caller is gone.
 
@@ -54,7 +54,7 @@ def main(worker: int, connection_fd: int, notes: str) -> None:
     while True:
         command = work.get()
         if isinstance(command, JobContext):
-            job_id = command.job_id
+            round_id = command.round_id
             host.begin_job(command)
         elif command is None:
             host.end_job()

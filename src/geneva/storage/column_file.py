@@ -8,7 +8,6 @@ and no files; its schema metadata says who computed it, when, and which rows.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +27,7 @@ from geneva.storage.model import (
     ComputedColumn,
     TableLocation,
     pack_rows,
+    unique_name,
     unpack_rows,
 )
 
@@ -37,15 +37,26 @@ _PREFIX = "gv"
 
 @dataclass(frozen=True, slots=True)
 class FileTag:
-    """What the name of a column file says about it."""
+    """What the name of a column file says about it.
+
+    Attributes
+    ----------
+    fingerprint : str
+        What computed it from what.
+    complete : bool
+        Whether all live rows are computed.
+    name : str
+        The rest, which :func:`~geneva.storage.model.unique_name` made.
+    """
 
     fingerprint: str
     complete: bool
+    name: str
 
 
-def file_name(fingerprint: str, *, complete: bool) -> str:
+def file_name(fingerprint: str, call_id: str, *, complete: bool) -> str:
     """Return a new, unique name for a column file."""
-    return f"{_PREFIX}-{fingerprint}-{'c' if complete else 'p'}-{uuid.uuid4().hex}.lance"
+    return f"{_PREFIX}-{fingerprint}-{'c' if complete else 'p'}-{unique_name(call_id)}.lance"
 
 
 def file_tag(path: str) -> FileTag | None:
@@ -53,15 +64,15 @@ def file_tag(path: str) -> FileTag | None:
 
     Examples
     --------
-    >>> file_tag(file_name("0f3a", complete=True))
-    FileTag(fingerprint='0f3a', complete=True)
+    >>> file_tag("gv-0f3a-c-4f1c22ab0c9d11ee.lance")
+    FileTag(fingerprint='0f3a', complete=True, name='4f1c22ab0c9d11ee')
     >>> file_tag("1000101.lance") is None
     True
     """
-    pieces = path.split("-")
+    pieces = path.removesuffix(".lance").split("-")
     if len(pieces) != 4 or pieces[0] != _PREFIX:
         return None
-    return FileTag(fingerprint=pieces[1], complete=pieces[2] == "c")
+    return FileTag(fingerprint=pieces[1], complete=pieces[2] == "c", name=pieces[3])
 
 
 def storage_field(name: str, data_type: pa.DataType, metadata: dict[str, str], blob: bool) -> Any:
@@ -82,10 +93,15 @@ class ColumnFiles:
         The table at the version that workers read.
     location, column
         The table and the column.
+    call_id
+        The call that writes them.
     """
 
-    def __init__(self, dataset: Dataset, location: TableLocation, column: ComputedColumn) -> None:
+    def __init__(
+        self, dataset: Dataset, location: TableLocation, column: ComputedColumn, call_id: str
+    ) -> None:
         self.column = column
+        self._call_id = call_id
         self.session = LanceFileSession(f"{location.uri}/data", storage_options=location.options)
         self._dataset = dataset
         self._location = location
@@ -93,7 +109,7 @@ class ColumnFiles:
 
     def open(self, fingerprint: str, *, complete: bool) -> ColumnFileWriter:
         """Begin a new file."""
-        return ColumnFileWriter(self, file_name(fingerprint, complete=complete))
+        return ColumnFileWriter(self, file_name(fingerprint, self._call_id, complete=complete))
 
     def open_writer(self, name: str, schema: pa.Schema) -> Any:
         """Open Lance's writer of a file, in the table's format version."""

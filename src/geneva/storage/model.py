@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import uuid
 import zlib
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -154,6 +155,11 @@ class FragmentState:
         Rows computed already, packed by :func:`pack_rows`; None for none or all.
     parts : tuple of Part
         Parts that an earlier, unfinished job left and that still hold.
+    redo : bool
+        Whether selected rows are computed again although they are computed. ``parts`` are then
+        those of this very job, which goes on after its driver was lost.
+    done : bytes or None
+        Rows that are not to be computed, packed; None for none or all.
     """
 
     fragment_id: int
@@ -165,6 +171,8 @@ class FragmentState:
     input_bytes: int = 0
     covered: bytes | None = None
     parts: tuple[Part, ...] = ()
+    redo: bool = False
+    done: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +238,27 @@ class TableSnapshot:
     fragments: tuple[FragmentState, ...]
 
 
+def unique_name(call_id: str) -> str:
+    """Return a new name for a file that a call of ``backfill`` writes; it says which call."""
+    return _call_tag(call_id) + uuid.uuid4().hex[:20]
+
+
+def is_of(name: str, call_id: str) -> bool:
+    """Say whether a name is from :func:`unique_name` of the same call.
+
+    Examples
+    --------
+    >>> name = unique_name("4f1c22ab0c9d11ee")
+    >>> is_of(name, "4f1c22ab0c9d11ee"), is_of(name, "5d2c22ab0c9d11ee")
+    (True, False)
+    """
+    return name.startswith(_call_tag(call_id))
+
+
+def _call_tag(call_id: str) -> str:
+    return call_id[:12]
+
+
 def pack_rows(mask: np.ndarray) -> bytes:
     """Pack a boolean mask over the physical rows of a fragment."""
     return zlib.compress(np.packbits(mask).tobytes(), 6)
@@ -254,17 +283,17 @@ def quoted(column: str) -> str:
     return ".".join(f"`{step}`" for step in column.split("."))
 
 
-def selection(column: str, origin: Origin, where: str | None, *, force: bool) -> str | None:
+def selection(column: str, origin: Origin, where: str | None, *, redo: bool) -> str | None:
     """Return the filter that selects what is to be computed in a fragment of this origin.
 
     Examples
     --------
-    >>> selection("c", Origin.UNKNOWN, "id > 3", force=False)
+    >>> selection("c", Origin.UNKNOWN, "id > 3", redo=False)
     '(id > 3) AND `c` IS NULL'
-    >>> selection("c", Origin.STALE, None, force=False) is None
+    >>> selection("c", Origin.STALE, None, redo=False) is None
     True
     """
-    if origin is not Origin.UNKNOWN or force:
+    if origin is not Origin.UNKNOWN or redo:
         return where
     missing = f"{quoted(column)} IS NULL"
     return missing if where is None else f"({where}) AND {missing}"

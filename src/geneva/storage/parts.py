@@ -3,23 +3,24 @@
 A part is an Arrow IPC file with two columns, the physical row offset and the value. What it is a
 result of stands in its path, so that a restart reads a listing and no files::
 
-    _geneva/parts/<field id>/<fingerprint>/<fragment>-<start>-<stop>-<dense|sparse>-<uuid>.arrow
+    _geneva/parts/<field id>/<fingerprint>/<fragment>-<start>-<stop>-<dense|sparse>-<name>.arrow
+
+The last piece is from :func:`~geneva.storage.model.unique_name`.
 """
 
 from __future__ import annotations
-
-import uuid
 
 import numpy as np
 import pyarrow as pa
 
 from geneva.storage.files import PARTS_FOLDER, TableFiles
-from geneva.storage.model import Part, RowRange
+from geneva.storage.model import Part, RowRange, is_of, unique_name
 
 
 def write_part(
     files: TableFiles,
     folder: str,
+    call_id: str,
     part_of: tuple[int, RowRange, bool],
     offsets: list[np.ndarray],
     values: list[pa.Array],
@@ -33,6 +34,8 @@ def write_part(
         Files of the table.
     folder
         ``<field id>/<fingerprint>``, see :func:`part_folder`.
+    call_id
+        The call that computed it.
     part_of
         Fragment, physical range that the part accounts for, and whether it is dense.
     offsets, values
@@ -48,7 +51,7 @@ def write_part(
             columns = [pa.array(batch_offsets, pa.uint32()), batch_values]
             writer.write_batch(pa.record_batch(columns, schema=schema))
     kind = "dense" if dense else "sparse"
-    name = f"{fragment_id}-{rows.start}-{rows.stop}-{kind}-{uuid.uuid4().hex}.arrow"
+    name = f"{fragment_id}-{rows.start}-{rows.stop}-{kind}-{unique_name(call_id)}.arrow"
     path = f"{PARTS_FOLDER}/{folder}/{name}"
     files.write(path, sink.getvalue())
     return Part(fragment_id=fragment_id, rows=rows, dense=dense, path=path)
@@ -75,6 +78,11 @@ def list_parts(files: TableFiles, field_id: int) -> dict[str, list[Part]]:
     for parts in found.values():
         parts.sort(key=lambda part: (part.fragment_id, part.rows.start))
     return found
+
+
+def part_is_of(part: Part, call_id: str) -> bool:
+    """Say whether a call wrote a part."""
+    return is_of(part.path.rpartition("-")[2], call_id)
 
 
 def read_part(files: TableFiles, part: Part) -> pa.Table:

@@ -20,11 +20,12 @@ from geneva.storage.model import (
     Part,
     TableLocation,
     TableSnapshot,
+    is_of,
     pack_rows,
     selection,
     unpack_rows,
 )
-from geneva.storage.parts import list_parts, read_part_offsets
+from geneva.storage.parts import list_parts, part_is_of, read_part_offsets
 
 
 def take_snapshot(
@@ -33,7 +34,7 @@ def take_snapshot(
     column: ComputedColumn,
     *,
     where: str | None = None,
-    force: bool = False,
+    redo_except: str | None = None,
 ) -> TableSnapshot:
     """Look at every fragment of a table.
 
@@ -45,8 +46,8 @@ def take_snapshot(
         The table and the computed column.
     where
         Filter that selects rows.
-    force
-        Count every selected row as pending, computed or not.
+    redo_except
+        Count every selected row as pending, computed or not, except by the call of this id.
 
     Raises
     ------
@@ -78,16 +79,17 @@ def take_snapshot(
         held = file_positions(fragment, outputs)
         path = held[0][0] if held else None
         state = _classified(state, location, path, repointed=column.repointed)
-        if not force:
-            mine = [p for p in parts.get(fingerprint, ()) if p.fragment_id == state.fragment_id]
-            state = _with_parts(state, files, mine)
-        states.append(state)
+        mine = [p for p in parts.get(fingerprint, ()) if p.fragment_id == state.fragment_id]
+        if redo_except is not None and not _wrote(redo_except, path):
+            state = replace(state, redo=True)
+            mine = [part for part in mine if part_is_of(part, redo_except)]
+        states.append(_with_parts(state, files, mine))
     return TableSnapshot(
         location=location,
         version=dataset.version,
         column=column,
         where=where,
-        fragments=tuple(_counted(dataset, column.name, states, where, force)),
+        fragments=tuple(_counted(dataset, column.name, states, where)),
     )
 
 
@@ -127,22 +129,30 @@ def _classified(
         return state
     if tag.complete:
         return replace(state, origin=Origin.FRESH)
-    covered = read_coverage(location, path, state.physical_rows)
-    return replace(state, origin=Origin.PARTIAL, covered=pack_rows(covered))
+    covered = pack_rows(read_coverage(location, path, state.physical_rows))
+    return replace(state, origin=Origin.PARTIAL, covered=covered)
+
+
+def _wrote(call_id: str, path: str | None) -> bool:
+    tag = None if path is None else file_tag(path)
+    return tag is not None and is_of(tag.name, call_id)
 
 
 def _with_parts(state: FragmentState, files: TableFiles, parts: list[Part]) -> FragmentState:
-    """Add the parts that an unfinished job left; the rows of sparse ones count as covered."""
-    if state.origin is Origin.FRESH or not parts:
+    """Add the parts that an unfinished job left; the rows of sparse ones count as done."""
+    if state.redo:
+        done = None
+    elif state.origin is Origin.FRESH:
         return state
+    else:
+        done = state.covered
     sparse = [part for part in parts if not part.dense]
-    covered = state.covered
     if sparse:
-        mask = unpack_rows(covered, state.physical_rows)
+        mask = unpack_rows(done, state.physical_rows)
         for part in sparse:
             mask[read_part_offsets(files, part)] = True
-        covered = pack_rows(mask)
-    return replace(state, parts=tuple(parts), covered=covered)
+        done = pack_rows(mask)
+    return replace(state, parts=tuple(parts), done=done)
 
 
 def _counted(
@@ -150,15 +160,14 @@ def _counted(
     column: str,
     states: list[FragmentState],
     where: str | None,
-    force: bool,
 ) -> list[FragmentState]:
     """Count the rows that are selected and not computed."""
     pending: dict[int, int] = {}
     filtered: dict[str | None, list[FragmentState]] = {}
     for state in states:
-        condition = selection(column, state.origin, where, force=force)
-        done = (state.covered is not None or bool(state.parts)) and not force
-        if state.origin is Origin.FRESH and not force:
+        condition = selection(column, state.origin, where, redo=state.redo)
+        done = state.done is not None or bool(state.parts)
+        if state.origin is Origin.FRESH and not state.redo:
             pending[state.fragment_id] = 0
         elif condition is None and not done:
             pending[state.fragment_id] = state.live_rows
@@ -168,14 +177,14 @@ def _counted(
             filtered.setdefault(condition, []).append(state)
     if where is not None and not filtered and states:
         # Nothing is left to compute, but a filter that does not parse is still refused.
-        _count_matching(dataset, where, states[:1], force=force)
+        _count_matching(dataset, where, states[:1])
     for condition, group in filtered.items():
-        pending |= _count_matching(dataset, condition, group, force=force)
+        pending |= _count_matching(dataset, condition, group)
     return [replace(state, pending_rows=pending[state.fragment_id]) for state in states]
 
 
 def _pending_mask(state: FragmentState) -> np.ndarray:
-    pending = ~unpack_rows(state.covered, state.physical_rows)
+    pending = ~unpack_rows(state.done, state.physical_rows)
     for part in state.parts:
         if part.dense:
             pending[part.rows.start : part.rows.stop] = False
@@ -183,10 +192,10 @@ def _pending_mask(state: FragmentState) -> np.ndarray:
 
 
 def _count_matching(
-    dataset: Dataset, condition: str | None, states: list[FragmentState], *, force: bool
+    dataset: Dataset, condition: str | None, states: list[FragmentState]
 ) -> dict[int, int]:
     counts = {state.fragment_id: 0 for state in states}
-    masks = {s.fragment_id: _pending_mask(s) for s in states if not force}
+    masks = {state.fragment_id: _pending_mask(state) for state in states}
     fragments = [dataset.get_fragment(state.fragment_id) for state in states]
     try:
         scanner = dataset.scanner(
@@ -199,9 +208,7 @@ def _count_matching(
             for start, stop in pairwise(bounds):
                 fragment_id = int(addresses[start] >> np.uint64(32))
                 offsets = addresses[start:stop] & np.uint64(0xFFFFFFFF)
-                mask = masks.get(fragment_id)
-                found = len(offsets) if mask is None else int(mask[offsets].sum())
-                counts[fragment_id] += found
+                counts[fragment_id] += int(masks[fragment_id][offsets].sum())
     except ValueError as error:
         raise FilterError(
             f"where={condition!r} cannot be used as a filter: {in_words(error)}. It is SQL over "

@@ -27,7 +27,7 @@ class Outbox:
         self._last_dropped: FunctionPrinted | None = None
         self._taken_s = 0.0
 
-    def put(self, job_id: str | None, event: Event) -> None:
+    def put(self, round_id: str | None, event: Event) -> None:
         """Add an event; prints beyond what is kept between two fetches are only counted."""
         with self._changed:
             if isinstance(event, FunctionPrinted):
@@ -35,7 +35,7 @@ class Outbox:
                 if self._printed > MOST_PRINTS:
                     self._last_dropped = event
                     return
-            self._waiting.append(sealed(job_id, event))
+            self._waiting.append(sealed(round_id, event))
             if not isinstance(event, (RowsApplied, PartWritten, FunctionPrinted)):
                 self._urgent = True
             elif isinstance(event, RowsApplied) and not self._reported_rows:

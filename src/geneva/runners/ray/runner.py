@@ -304,7 +304,7 @@ class RayRunner:
         if isinstance(event, FunctionPrinted):
             self._printed(remote.component, event)
             return
-        if self._context is None or envelope.job_id != self._context.job_id:
+        if self._context is None or envelope.round_id != self._context.round_id:
             return  # A late answer from the round before.
         if isinstance(event, (TaskApplied, TaskFailed, FragmentWritten)):
             remote.busy -= 1

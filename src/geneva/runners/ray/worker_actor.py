@@ -69,7 +69,7 @@ class WorkerActor:
         self._outbox = Outbox()
         self._work: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._host: Worker | None = None
-        self._job_id: str | None = None
+        self._round_id: str | None = None
 
     @ray.method(concurrency_group="orders")
     def hello(self, queue_actor: Any = None) -> Hello:
@@ -119,7 +119,7 @@ class WorkerActor:
                 self._work.put(order)
 
     def _emit(self, event: Any) -> None:
-        self._outbox.put(self._job_id, event)
+        self._outbox.put(self._round_id, event)
 
     def _compute(self, recorder: FlightRecorder) -> None:
         assert self._host is not None  # noqa: S101 - hello() made it
@@ -133,7 +133,7 @@ class WorkerActor:
 
     def _obey(self, host: Worker, command: Any) -> None:
         if isinstance(command, JobContext):
-            self._job_id = command.job_id
+            self._round_id = command.round_id
             host.begin_job(command)
         elif command is None:
             host.end_job()
