@@ -46,6 +46,15 @@ class Settings:
     reserve_timeout_s: Annotated[float, Gt(0)] = 600.0
     """Seconds a job on a cluster waits, with no worker at all, for resources that others hold."""
 
+    admission__check: bool = True
+    """Whether it is looked at, before a job begins, if what it asks for can ever fit."""
+
+    admission__strict: bool = True
+    """Whether a job that can never fit is refused; otherwise there is a warning, and it waits."""
+
+    admission__timeout: Annotated[float, Gt(0)] = 3.0
+    """Seconds that a new autoscaler gets to say whether it can add nodes."""
+
     stop_grace_s: Annotated[float, Gt(0)] = 5.0
     """Seconds that workers get to finish their current batch when a job stops early."""
 

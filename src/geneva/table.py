@@ -193,6 +193,8 @@ class Table:
         progress: bool = True,
         runner: str | None = None,
         job_id: str | None = None,
+        _admission_check: bool | None = None,
+        _admission_strict: bool | None = None,
     ) -> BackfillJobResult:
         """Compute the rows of a computed column that are missing or stale.
 
@@ -240,6 +242,10 @@ class Table:
             is connected to a cluster, else processes.
         job_id
             Id of the job. Default: a new one.
+        _admission_check, _admission_strict
+            False for the first runs the job whatever it asks for, False for the second only warns
+            of what can never fit. Default: ``GENEVA_ADMISSION__CHECK`` and
+            ``GENEVA_ADMISSION__STRICT``, which are true.
 
         Returns
         -------

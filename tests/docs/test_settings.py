@@ -26,7 +26,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 @pytest.mark.parametrize("name", [setting.name for setting in fields(Settings)])
 def test_every_setting_is_read_from_its_variable(name: str) -> None:
-    assert getattr(read_settings({f"GENEVA_{name.upper()}": "7"}), name) == 7
+    given, expected = ("false", False) if getattr(Settings(), name) is True else ("7", 7)
+    assert getattr(read_settings({f"GENEVA_{name.upper()}": given}), name) == expected
 
 
 def test_a_bad_setting_is_refused_with_its_name() -> None:

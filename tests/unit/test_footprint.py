@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from geneva.resources.admission import admit
-from geneva.resources.cluster import ACCELERATOR_LABEL, CPU, GPU, MEMORY, Bundle, Node
-from geneva.resources.footprint import APPLIER_BUNDLE, WRITER_BUNDLE, Components, Footprint
-from geneva.resources.packing import count_fitting, place, taken
+from geneva.resources.admission import Verdict, admit
+from geneva.resources.capacity import units_fitting
+from geneva.resources.cluster import ACCELERATOR_LABEL, CPU, GPU, MEMORY, Node
+from geneva.resources.footprint import (
+    APPLIER_BUNDLE,
+    IN_PROCESS,
+    WRITER_BUNDLE,
+    Components,
+    Footprint,
+)
 from geneva.resources.request import Machine, Request
+from geneva.resources.shape import shape_of_machine
 
 MIB, GIB = 1 << 20, 1 << 30
 GB = 10**9
@@ -54,17 +61,6 @@ def nodes_of(*shapes: tuple[int, int, int]) -> list[Node]:
 SMALL = nodes_of((1, 1, 3), (4, 2, 4))
 MEDIUM = nodes_of((1, 2, 4), (4, 4, 8))
 LARGE = nodes_of((1, 4, 8), (8, 8, 16))
-
-
-def units_fitting(footprint: Footprint, nodes: list[Node]) -> int:
-    """Return how many units a job gets beside its driver."""
-    gangs = ((Bundle({CPU: footprint.components.driver_cpus}),), footprint.unit(core=True))
-    for gang in gangs:
-        where = place(gang, nodes)
-        if where is None:
-            return 0
-        nodes = taken(nodes, zip(where, gang, strict=True))
-    return 1 + count_fitting(footprint.unit(), nodes, footprint.concurrency - 1)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +133,7 @@ def test_what_only_a_cluster_has_is_refused_on_one_machine():
         (Request(labels=(("pool", "gpu"),)), "a node with pool=gpu"),
         (Request(accelerator_type="H100"), "accelerator H100"),
     ):
-        admission = admit(asked, 4, machine)
-        assert admission.granted == 0
+        admission = admit(Footprint(asked, 4, IN_PROCESS), shape_of_machine(machine))
+        assert admission.verdict is Verdict.NEVER
         assert words in admission.reason
         assert "after ray.init()" in admission.fix

@@ -49,8 +49,6 @@ from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.driver import Driver, RunnerTraits, StopSignal
 from geneva.pipeline.meter import ProgressMeter
-from geneva.resources.admission import admit
-from geneva.resources.request import Machine, Request
 from geneva.storage.model import ColumnFile, FragmentState, Origin, Part, RowRange, TableSnapshot
 from tests.property.tables import COLUMN, Case, Truth, spec
 
@@ -96,75 +94,6 @@ def test_more_work_never_wants_fewer_workers(measured, startup_s):
     assert set(wanted) <= set(range(1, 7))
     left = [seconds_left(load) for load in loads]
     assert left == sorted(left)
-
-
-# -- what fits -----------------------------------------------------------------------------------
-
-TWO_CPUS = Machine(num_cpus=2, num_gpus=0, memory_bytes=8 * GIB)
-GPU_BOX = Machine(num_cpus=32, num_gpus=2, memory_bytes=64 * GIB)
-
-
-@pytest.mark.parametrize(
-    ("machine", "request_", "concurrency", "granted", "words"),
-    [
-        (TWO_CPUS, Request(), 8, 2, "2 CPUs at 1 per applier"),
-        (TWO_CPUS, Request(), 1, 1, ""),
-        (TWO_CPUS, Request(num_cpus=0.1), 64, 20, "2 CPUs at 0.1 per applier"),
-        (TWO_CPUS, Request(num_cpus=0.3), 64, 6, "0.3 per applier"),
-        (TWO_CPUS, Request(num_cpus=1.5), 8, 1, "1.5 per applier"),
-        (TWO_CPUS, Request(num_cpus=2), 8, 1, "2 CPUs at 2 per applier"),
-        (TWO_CPUS, Request(num_cpus=0), 8, 8, ""),
-        (TWO_CPUS, Request(num_cpus=0, memory_bytes=3 * GIB), 8, 2, "8 GiB of memory at 3 per"),
-        (TWO_CPUS, Request(num_cpus=0.5, memory_bytes=GIB), 8, 4, "2 CPUs at 0.5"),
-        (GPU_BOX, Request(num_gpus=1), 8, 2, "2 GPUs at 1 per applier"),
-        (GPU_BOX, Request(num_gpus=0.25), 100, 8, "2 GPUs at 0.25 per applier"),
-        (replace(TWO_CPUS, num_cpus=1), Request(), 8, 1, "1 CPU at 1 per applier"),
-        (TWO_CPUS, Request(num_cpus=3), 8, 0, "needs 3 CPUs; this machine has 2"),
-        (TWO_CPUS, Request(num_gpus=0.5), 8, 0, "needs 0.5 GPUs; this machine has 0"),
-        (
-            TWO_CPUS,
-            Request(memory_bytes=9 * GIB),
-            8,
-            0,
-            "needs 9 GiB of memory; this machine has 8",
-        ),
-        (GPU_BOX, Request(num_gpus=4), 8, 0, "needs 4 GPUs; this machine has 2"),
-    ],
-)
-def test_admission(machine, request_, concurrency, granted, words):
-    admission = admit(request_, concurrency, machine)
-    assert admission.granted == granted
-    assert words in admission.reason
-    assert bool(admission.reason) == (granted < concurrency)
-    assert bool(admission.fix) == (granted == 0)
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        Request(num_cpus=64),
-        Request(num_cpus=2.5, num_gpus=3, memory_bytes=1 << 50),
-        Request(num_gpus=0.1),
-        Request(memory_bytes=8 * GIB + 1),
-    ],
-)
-@pytest.mark.parametrize("machine", [TWO_CPUS, GPU_BOX, Machine(0.5, 0, 3 * GIB // 2 + 7)])
-def test_whoever_follows_the_fixes_is_admitted(request_, machine):
-    fields = {"num_cpus": "num_cpus", "num_gpus": "num_gpus", "memory": "memory_bytes"}
-    for _ in fields:
-        admission = admit(request_, 4, machine)
-        if admission.granted:
-            break
-        _, parameter, _, value, *_ = admission.fix.replace(",", "").split()
-        request_ = replace(
-            request_,
-            **{
-                fields[parameter]: type(request_.memory_bytes)(value)
-                if parameter == "memory"
-                else float(value)
-            },
-        )
-    assert admit(request_, 4, machine).granted >= 1
 
 
 # -- what is asked -------------------------------------------------------------------------------

@@ -215,7 +215,10 @@ def test_what_is_taken_comes_back():
         (
             (Bundle({CPU: 2.0, MEMORY: 16 * GIB}),),
             [node("a", 8, 8), node("b", 1, 64)],
-            "needs 2 CPUs and 16 GiB of memory on one node; a lacks 8 GiB of memory, b lacks 1 CPU",
+            (
+                "needs 2 CPUs and 16 GiB of memory on one node; "
+                "no single node has all of it: a lacks 8 GiB of memory, b lacks 1 CPU"
+            ),
         ),
         (
             (Bundle({CPU: 2.0, MEMORY: 80 * GIB}),),
@@ -235,7 +238,10 @@ def test_what_is_taken_comes_back():
         (
             (Bundle({CPU: 0.1}), Bundle({CPU: 4.0, "slot": 1.0})),
             [node("a", 2, slot=1), node("b", 8)],
-            "needs 4 CPUs and 1 slot on one node; a lacks 2 CPUs, b lacks 1 slot",
+            (
+                "needs 4 CPUs and 1 slot on one node; "
+                "no single node has all of it: a lacks 2 CPUs, b lacks 1 slot"
+            ),
         ),
         (
             UNIT,

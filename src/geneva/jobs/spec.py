@@ -53,6 +53,9 @@ class BackfillSpec:
         Labels that its node must have.
     accelerator_type : str or None
         Kind of accelerator that its node must have.
+    admission_check, admission_strict : bool or None
+        Whether it is looked at what the job asks for, and whether it is then refused; None leaves
+        it to the settings.
     """
 
     column: str
@@ -74,6 +77,8 @@ class BackfillSpec:
     resources: tuple[tuple[str, float], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     accelerator_type: str | None = None
+    admission_check: bool | None = None
+    admission_strict: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ class BackfillArguments:
     skip_frags: int = 0
     commit_granularity: int | None = 64
     timeout: timedelta | float | None = None
+    _admission_check: bool | None = None
+    _admission_strict: bool | None = None
 
 
 def check_arguments(arguments: BackfillArguments) -> None:
@@ -133,11 +140,19 @@ def check_arguments(arguments: BackfillArguments) -> None:
     where = arguments.where
     if where is not None and not str(where).strip():
         _refuse("where", where, 'SQL such as "id > 10", or None')
+    _check_admission(arguments)
     timeout = arguments.timeout
     if timeout is not None and not isinstance(timeout, timedelta) and not _is_number(timeout):
         _refuse("timeout", timeout, "seconds, a timedelta or None")
     if timeout is not None and _seconds(timeout) <= 0:  # type: ignore[operator]
         _refuse("timeout", timeout, "more than 0 seconds")
+
+
+def _check_admission(arguments: BackfillArguments) -> None:
+    for name in ("_admission_check", "_admission_strict"):
+        value = getattr(arguments, name)
+        if value is not None and not isinstance(value, bool):
+            _refuse(name, value, "True, False or None")
 
 
 def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> BackfillSpec:
@@ -175,6 +190,8 @@ def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> Backf
         resources=_items(options.get("resources")),
         labels=_items(options.get("label_selector")),
         accelerator_type=options.get("accelerator_type"),
+        admission_check=arguments._admission_check,  # noqa: SLF001 - an argument of backfill()
+        admission_strict=arguments._admission_strict,  # noqa: SLF001
     )
 
 

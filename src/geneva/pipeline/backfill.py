@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 
 from geneva.config import Settings
-from geneva.errors import CommitError, ResourcesUnavailableError
+from geneva.errors import CommitError
 from geneva.jobs.limits import Limits
 from geneva.jobs.messages import JobContext, Outcome
 from geneva.jobs.planner import Plan, plan_backfill
@@ -18,11 +19,12 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult, UdfResult
 from geneva.jobs.spec import BackfillArguments, BackfillSpec, backfill_spec
 from geneva.jobs.state import JobState
+from geneva.pipeline.admission import admitted
 from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.environment import Versions
 from geneva.pipeline.meter import ProgressMeter
-from geneva.resources.admission import admit
-from geneva.resources.request import Machine, Request
+from geneva.resources.request import Machine
+from geneva.resources.shape import shape_of_machine
 from geneva.storage.commit import CommitResult, commit_column_files
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.files import TableFiles
@@ -79,26 +81,7 @@ Admit = Callable[[BackfillSpec], int]
 """Grants workers to a job, or refuses it before anything is written."""
 
 
-def request_of(spec: BackfillSpec) -> Request:
-    """Return what one applier of a job asks for."""
-    return Request(
-        num_cpus=spec.num_cpus,
-        num_gpus=spec.num_gpus,
-        memory_bytes=spec.memory_bytes,
-        resources=spec.resources,
-        labels=spec.labels,
-        accelerator_type=spec.accelerator_type,
-    )
-
-
-def refused(job: BackfillJob, reason: str, fix: str) -> ResourcesUnavailableError:
-    """Return the error for a job of which not even one applier could ever run."""
-    return ResourcesUnavailableError(
-        f"Backfill of {job.location.name}.{job.column.name} cannot run: {reason}. {fix}"
-    )
-
-
-def admit_here(job: BackfillJob, machine: Machine, spec: BackfillSpec) -> int:
+def admit_here(job: BackfillJob, machine: Machine, settings: Settings, spec: BackfillSpec) -> int:
     """Grant workers on this machine.
 
     Raises
@@ -106,10 +89,9 @@ def admit_here(job: BackfillJob, machine: Machine, spec: BackfillSpec) -> int:
     ResourcesUnavailableError
         Not even one applier could ever run here.
     """
-    admission = admit(request_of(spec), spec.concurrency, machine)
-    if admission.granted == 0:
-        raise refused(job, admission.reason, admission.fix)
-    return admission.granted
+    what = f"{job.location.name}.{job.column.name}"
+    admission = admitted(what, spec, shape_of_machine(machine), settings, warnings.warn)
+    return max(1, admission.now)
 
 
 class BackfillRun:

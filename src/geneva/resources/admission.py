@@ -1,128 +1,184 @@
-"""Decide how many appliers may run, or say why not even one can."""
+"""Decide how many units of a job can run, or say why not even one ever can. Pure."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Node
+from geneva.resources.capacity import first_gang, units_fitting
+from geneva.resources.cluster import ACCELERATOR_LABEL, CPU, GPU, MEMORY, Bundle
+from geneva.resources.fixes import Fix, fixes_for
 from geneva.resources.footprint import Footprint
-from geneva.resources.packing import emptied, place, shortage
-from geneva.resources.request import Machine, Request
+from geneva.resources.packing import amount, described, place, shortage
+from geneva.resources.shape import ClusterShape, NodeType
+
+
+class Verdict(enum.Enum):
+    """What becomes of a request."""
+
+    FITS = "fits now"
+    WAITS = "fits when others are done"
+    GROWS = "fits when the autoscaler adds nodes"
+    NEVER = "can never fit"
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The answer to a request for appliers.
+    """The answer to a request.
 
     Attributes
     ----------
-    granted : int
-        How many appliers may run at once; 0 means that none ever could.
+    verdict : Verdict
+        What becomes of it.
+    asked : int
+        Units that were asked for.
+    now : int
+        Units that fit on what is free now, at most as many as were asked for.
+    ever : int
+        Units that fit when nobody else holds anything and all known nodes were added.
+    added : tuple of NodeType
+        Nodes that have to be added before the first unit fits.
     reason : str
-        Which limit decided, in words; empty when everything asked for was granted.
-    fix : str
-        What to change when nothing was granted.
+        Which limit decided; empty when everything fits now.
+    fixes : tuple of Fix
+        When it can never fit: what would make it fit. Each was tried.
     """
 
-    granted: int
+    verdict: Verdict
+    asked: int
+    now: int
+    ever: int
+    added: tuple[NodeType, ...] = ()
     reason: str = ""
-    fix: str = ""
+    fixes: tuple[Fix, ...] = ()
+
+    @property
+    def possible(self) -> bool:
+        """Whether at least one unit can run at some time."""
+        return self.verdict is not Verdict.NEVER
+
+    @property
+    def fix(self) -> str:
+        """The fixes as sentences."""
+        return " ".join(fix.text for fix in self.fixes)
+
+    def __str__(self) -> str:
+        text = f"{self.verdict.value}: {self.now} of {self.asked} now, {self.ever} at most"
+        if self.added:
+            text += f", with {', '.join(_counted(self.added))} added first"
+        return f"{text}. {self.reason}. {self.fix}".replace(" .", "").rstrip(". ") + "."
 
 
-def admit(request: Request, concurrency: int, machine: Machine) -> Admission:
-    """Grant as many of ``concurrency`` appliers as the machine holds at once.
+def admit(footprint: Footprint, shape: ClusterShape) -> Admission:
+    """Say what becomes of a job on a cluster or on this machine.
 
-    Examples
-    --------
-    >>> two_cores = Machine(num_cpus=2, num_gpus=0, memory_bytes=8 << 30)
-    >>> admit(Request(num_cpus=1), 8, two_cores)
-    Admission(granted=2, reason='2 CPUs at 1 per applier', fix='')
-    >>> admit(Request(num_gpus=1), 8, two_cores).fix
-    'Lower num_gpus to 0, as an argument of backfill() for this job or of the UDF for all.'
-    """
-    placement = _cluster_only(request)
-    if placement:
-        return Admission(
-            granted=0,
-            reason=f"an applier asks for {placement}; this machine has no such thing",
-            fix="Run it on a Ray cluster, after ray.init(), or leave that out of the UDF.",
-        )
-    limits = [
-        ("CPU", "num_cpus", request.num_cpus, machine.num_cpus),
-        ("GPU", "num_gpus", request.num_gpus, machine.num_gpus),
-        ("GiB of memory", "memory", request.memory_bytes / 2**30, machine.memory_bytes / 2**30),
-    ]
-    granted, reason = concurrency, ""
-    for unit, parameter, asked, offered in limits:
-        if asked <= 0:
-            continue
-        fits = math.floor(offered / asked + 1e-9)
-        if fits == 0:
-            most = f"{int(machine.memory_bytes)} bytes" if parameter == "memory" else f"{offered:g}"
-            return Admission(
-                granted=0,
-                reason=f"an applier needs {_amount(asked, unit)}; this machine has "
-                f"{_number(offered)}",
-                fix=f"Lower {parameter} to {most}, as an argument of backfill() for this job "
-                "or of the UDF for all.",
-            )
-        if fits < granted:
-            granted = fits
-            reason = f"{_amount(offered, unit)} at {_number(asked)} per applier"
-    return Admission(granted=granted, reason=reason)
-
-
-def admit_to_cluster(footprint: Footprint, nodes: Sequence[Node]) -> Admission:
-    """Grant all units of a job if a cluster could hold one of them, whoever holds what now.
+    Parameters
+    ----------
+    footprint
+        What the job asks for.
+    shape
+        What there is, what is free of it, and what may be added.
 
     Examples
     --------
-    >>> nodes = [Node("a", "10.0.0.1", {"CPU": 2.0, "memory": 4e9}, {})]
-    >>> admit_to_cluster(Footprint(Request(num_cpus=1), concurrency=4), nodes).granted
-    4
-    >>> print(admit_to_cluster(Footprint(Request(num_cpus=4), concurrency=4), nodes).reason)
-    one applier with its writer and tracker needs 4 CPUs on one node; the largest has 2 (10.0.0.1)
+    >>> from geneva.resources.cluster import Node
+    >>> from geneva.resources.request import Request
+    >>> total = {"CPU": 4.0, "memory": 16e9}
+    >>> shape = ClusterShape((Node("a", "10.0.0.1", total, total),))
+    >>> print(admit(Footprint(Request(num_cpus=1), concurrency=8), shape))
+    fits now: 3 of 8 now, 3 at most. 1 CPU for an applier, 0.1 CPU and 1 GiB of memory beside it.
+    >>> admission = admit(Footprint(Request(num_cpus=4), concurrency=1), shape)
+    >>> admission.verdict.value, admission.fixes[0].text.split(",")[0]
+    ('can never fit', 'Lower num_cpus to 3')
     """
-    gang = footprint.unit(core=True)
-    if footprint.applier_apart:
-        gang = (*gang, footprint.applier_bundle())
-    empty = emptied(nodes)
-    if place(gang, empty) is not None:
-        return Admission(footprint.concurrency)
+    asked = footprint.concurrency
+    now = units_fitting(footprint, shape.nodes)
+    if now == asked:
+        return Admission(Verdict.FITS, asked, now, asked)
+    ever = units_fitting(footprint, _whole(shape).nodes)
+    if now:
+        return Admission(Verdict.FITS, asked, now, ever, reason=_per_unit(footprint, shape))
+    first = replace(footprint, concurrency=1)
+    if units_fitting(first, shape.empty.nodes):
+        reason = f"{_what(shape)} {shortage(first_gang(footprint), shape.nodes)}"
+        return Admission(Verdict.WAITS, asked, 0, ever, reason=reason)
+    added = _to_add(first, shape)
+    if added or shape.grows:
+        reason = f"{_what(shape)} {shortage(first_gang(footprint), shape.empty.nodes)}"
+        return Admission(Verdict.GROWS, asked, 0, ever, added, reason)
     return Admission(
-        granted=0,
-        reason=f"one applier with its writer and tracker {shortage(gang, empty)}",
-        fix=_cluster_fix(footprint.applier_bundle(), nodes),
+        Verdict.NEVER,
+        asked,
+        0,
+        0,
+        reason=_why_never(footprint, shape),
+        fixes=fixes_for(first, shape),
     )
 
 
-def _cluster_fix(applier: Bundle, nodes: Sequence[Node]) -> str:
-    """Say what to ask for instead: the most that any node has of what is short."""
-    for name, parameter in ((CPU, "num_cpus"), (GPU, "num_gpus"), (MEMORY, "memory")):
-        most = max((node.total.get(name, 0.0) for node in nodes), default=0.0)
-        if applier.resources.get(name, 0.0) > most:
-            return (
-                f"Lower {parameter} to {most:.10g}, as an argument of backfill() for this job or "
-                "of the UDF for all, or add a node that holds it."
-            )
-    return "Add a node that holds it, or change what the UDF asks of its node."
+def _whole(shape: ClusterShape) -> ClusterShape:
+    """Return a cluster of which nobody holds anything, with all nodes that may be added."""
+    return shape.empty.with_new([kind for kind in shape.node_types for _ in range(kind.most)])
 
 
-def _cluster_only(request: Request) -> str:
+def _to_add(first: Footprint, shape: ClusterShape) -> tuple[NodeType, ...]:
+    """Return few nodes with which the first unit fits; none if no known kind helps."""
+    kinds = [kind for kind in shape.node_types if kind.most > 0]
+    pairs = [
+        (one, other)
+        for i, one in enumerate(kinds)
+        for other in kinds[i:]
+        if one is not other or one.most > 1
+    ]
+    for added in [*((kind,) for kind in kinds), *pairs]:
+        if units_fitting(first, shape.with_new(added).nodes):
+            return added
+    return ()
+
+
+def _what(shape: ClusterShape) -> str:
+    return "one applier" if shape.machine else "one applier with its writer and tracker"
+
+
+def _why_never(footprint: Footprint, shape: ClusterShape) -> str:
+    if shape.machine:
+        return _why_not_here(footprint.applier_bundle(), shape.nodes[0].total)
+    nodes = shape.empty.with_new([k for k in shape.node_types if k.most > 0]).nodes
+    gang = footprint.unit(core=True)
+    if footprint.applier_apart:
+        gang = (*gang, footprint.applier_bundle())
+    if place(gang, nodes) is not None:
+        gang = first_gang(footprint)  # Only the driver is too much.
+    return f"{_what(shape)} {shortage(gang, nodes)}"
+
+
+def _why_not_here(applier: Bundle, total: Mapping[str, float]) -> str:
+    special = _cluster_only(applier)
+    if special:
+        return f"an applier asks for {special}; this machine has no such thing"
+    short = [name for name in applier.resources if applier.resources[name] > total.get(name, 0.0)]
+    asked = " and ".join(amount(name, applier.resources[name]) for name in short)
+    has = " and ".join(amount(name, total.get(name, 0.0)) for name in short)
+    return f"an applier needs {asked}; this machine has {has}"
+
+
+def _cluster_only(applier: Bundle) -> str:
     """Name what only a node of a cluster can have; empty for nothing."""
-    asked = [f"resource {name}" for name, _ in request.resources]
-    asked += [f"a node with {name}={value}" for name, value in request.labels]
-    if request.accelerator_type is not None:
-        asked.append(f"accelerator {request.accelerator_type}")
+    asked = [f"resource {name}" for name in applier.resources if name not in (CPU, GPU, MEMORY)]
+    for name, value in applier.labels.items():
+        kind = name == ACCELERATOR_LABEL
+        asked.append(f"accelerator {value}" if kind else f"a node with {name}={value}")
     return ", ".join(asked)
 
 
-def _amount(number: float, unit: str) -> str:
-    plural = "s" if unit.isupper() and number != 1 else ""
-    return f"{_number(number)} {unit}{plural}"
+def _per_unit(footprint: Footprint, shape: ClusterShape) -> str:
+    applier = described(footprint.applier_bundle())
+    if shape.machine:
+        return f"{applier} for an applier, of {described(Bundle(shape.nodes[0].total))}"
+    return f"{applier} for an applier, {described(footprint.unit()[0])} beside it"
 
 
-def _number(number: float) -> str:
-    return f"{number:,.2f}".rstrip("0").rstrip(".")
+def _counted(added: Sequence[NodeType]) -> list[str]:
+    names = [kind.name for kind in added]
+    return [f"{names.count(name)} {name}" for name in dict.fromkeys(names)]

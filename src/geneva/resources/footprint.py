@@ -10,6 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from geneva.resources.cluster import ACCELERATOR_LABEL, CPU, GPU, MEMORY, Bundle, Gang
+from geneva.resources.footprint_table import (
+    FootprintLine,
+    footprint_html,
+    footprint_json,
+    footprint_text,
+)
 from geneva.resources.request import Request
 
 # Where the bundles of a unit are in its gang.
@@ -36,9 +42,13 @@ class Components:
     queue_cpus: float = 0.0
 
 
+IN_PROCESS = Components(0.0, 0.0, 0, 0.0, 0)
+"""What stands beside the appliers of the embedded engine: nothing that is reserved."""
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What one job asks of a cluster.
+    """What one job asks of a cluster; ``print()`` shows it as a table.
 
     Attributes
     ----------
@@ -48,6 +58,8 @@ class Footprint:
         Units at most.
     components : Components
         Everything beside the appliers.
+    threads : int
+        Threads of an applier; its CPUs are for all of them.
 
     Examples
     --------
@@ -61,6 +73,38 @@ class Footprint:
     applier: Request
     concurrency: int
     components: Components = field(default_factory=Components)
+    threads: int = 1
+
+    @property
+    def lines(self) -> tuple[FootprintLine, ...]:
+        """The components one by one."""
+        parts, asked, many = self.components, self.applier, self.concurrency
+        return (
+            FootprintLine("driver", 1, parts.driver_cpus),
+            FootprintLine(
+                "tracker", 1, parts.tracker_cpus, memory_bytes=parts.tracker_memory_bytes
+            ),
+            FootprintLine("applier", many, asked.num_cpus, asked.num_gpus, asked.memory_bytes),
+            FootprintLine(
+                "writer", many, parts.writer_cpus, memory_bytes=parts.writer_memory_bytes
+            ),
+            FootprintLine("queue", many, parts.queue_cpus),
+        )
+
+    @property
+    def num_gpus(self) -> float:
+        """GPUs of the whole job."""
+        return self.concurrency * self.applier.num_gpus
+
+    def __str__(self) -> str:
+        return footprint_text(self.lines)
+
+    def _repr_html_(self) -> str:
+        return footprint_html(self.lines)
+
+    def to_json(self) -> str:
+        """Return the table as JSON: a list of components, and the total."""
+        return footprint_json(self.lines)
 
     @property
     def num_cpus(self) -> float:

@@ -78,7 +78,7 @@ def shortage(gang: Gang, nodes: Sequence[Node]) -> str:
     'needs 16 CPUs on one node; the largest has 8 (10.0.0.1)'
     >>> nodes.append(Node("b", "10.0.0.2", {"GPU": 1.0}, {"GPU": 1.0}))
     >>> shortage((Bundle({"CPU": 4.0, "GPU": 1.0}),), emptied(nodes))
-    'needs 4 CPUs and 1 GPU on one node; 10.0.0.1 lacks 1 GPU, 10.0.0.2 lacks 4 CPUs'
+    'needs 4 CPUs and 1 GPU on one node; no single node has all of it: 10.0.0.1 lacks 1 GPU, ...'
     """
     if not nodes:
         return "needs a node; there is none"
@@ -127,7 +127,7 @@ def _shortage(bundle: Bundle, nodes: Sequence[Node]) -> str:
             has = f"the largest has {has}{where}" if found else f"no node has any {name}"
             return f"{needs}; {has}"
     lacks = [f"{node.name} lacks {_lack(bundle, node)}" for node in fitting[:4]]
-    return f"{needs}; {', '.join(lacks)}"
+    return f"{needs}; no single node has all of it: {', '.join(lacks)}"
 
 
 def _lack(bundle: Bundle, node: Node) -> str:
@@ -143,12 +143,20 @@ def _place(bundles: list[Bundle], nodes: list[Node]) -> list[str] | None:
     if not bundles:
         return []
     first, rest = bundles[0], bundles[1:]
-    candidates = [node for node in nodes if fits(first, node.free, node.labels)]
-    for node in sorted(candidates, key=lambda n: _preference(first, n)):
+    # Where one node failed, another that is the same fails too.
+    kinds: dict[tuple[object, ...], Node] = {}
+    for node in nodes:
+        if fits(first, node.free, node.labels):
+            kinds.setdefault((*node.free.items(), *node.labels.items(), *_gpus(node)), node)
+    for node in sorted(kinds.values(), key=lambda n: _preference(first, n)):
         others = _place(rest, taken(nodes, [(node.node_id, first)]))
         if others is not None:
             return [node.node_id, *others]
     return None
+
+
+def _gpus(node: Node) -> tuple[float, ...]:
+    return (node.total.get(GPU, 0.0),)
 
 
 def _preference(bundle: Bundle, node: Node) -> tuple[float, ...]:

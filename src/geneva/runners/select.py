@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from geneva.config import settings
 from geneva.errors import InvalidArgumentError, MissingExtraError
 from geneva.pipeline.backfill import Admit, BackfillJob, admit_here
 from geneva.pipeline.driver import Runner
@@ -84,7 +85,7 @@ def connect_to_ray() -> None:
 
 def workplace(kind: str, job: BackfillJob) -> Workplace:
     """Return where a job's workers run on this machine."""
-    admit = partial(admit_here, job, this_machine())
+    admit = partial(admit_here, job, this_machine(), settings())
     if kind == "inline":
         return Workplace(admit, lambda granted: InlineRunner())  # noqa: ARG005 - always one worker
     return Workplace(admit, partial(ProcessRunner, session_pool()))

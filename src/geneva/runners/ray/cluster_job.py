@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from geneva.config import Settings
 from geneva.jobs.messages import FunctionPrinted
 from geneva.jobs.spec import BackfillSpec, backfill_spec
-from geneva.pipeline.backfill import BackfillJob, refused, request_of
-from geneva.resources.admission import admit_to_cluster
-from geneva.resources.footprint import Footprint
+from geneva.pipeline.admission import admitted, footprint_of
+from geneva.pipeline.backfill import BackfillJob
+from geneva.resources.admission import admit
+from geneva.resources.shape import ClusterShape
 from geneva.runners.ray.private import can_add_nodes, read_nodes
 from geneva.runners.ray.runner import RayRunner
 
@@ -56,10 +59,13 @@ class ClusterJob:
         ResourcesUnavailableError
             What is short, on which node; nothing was reserved or written.
         """
-        footprint = Footprint(request_of(spec), spec.concurrency)
-        admission = admit_to_cluster(footprint, read_nodes().usable)
-        if admission.granted == 0 and not can_add_nodes():
-            raise refused(self._job, admission.reason, admission.fix)
+        footprint = footprint_of(spec)
+        shape = ClusterShape(read_nodes().usable)
+        if not admit(footprint, shape).possible:
+            # Asked only now: on a new cluster the answer takes seconds.
+            shape = replace(shape, grows=can_add_nodes(self._settings.admission__timeout))
+        what = f"{self._job.location.name}.{self._job.column.name}"
+        admitted(what, spec, shape, self._settings, partial(self._printed, "stderr"))
         if self._runner is None:
             self._runner = RayRunner(self._job.job_id, footprint, self._settings, self._print)
         return spec.concurrency

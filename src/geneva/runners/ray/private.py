@@ -29,7 +29,6 @@ from geneva.resources.cluster import Node
 
 _RPC_TIMEOUT_S = 5
 _NODE_TIMEOUT_S = 3
-_FIRST_REPORT_S = 6.0
 _LOOK_S = 0.005
 _SPARE_S = 600
 _BREAKPOINT = "PYTHONBREAKPOINT"
@@ -181,21 +180,21 @@ def read_nodes() -> ClusterNodes:
     return ClusterNodes(tuple(usable), leaving)
 
 
-def can_add_nodes() -> bool:
-    """Say whether an autoscaler may add nodes; two milliseconds, or seconds on a new cluster.
+def can_add_nodes(timeout_s: float) -> bool:
+    """Say whether an autoscaler may add nodes; two milliseconds, or longer on a new cluster.
 
     Only the second version of Ray's autoscaler tells. A cluster with the first one counts as what
     it is now.
     """
     client = ray_worker.global_worker.gcs_client
-    deadline = time.monotonic() + _FIRST_REPORT_S
-    while not (reported := _autoscaling_state().last_seen_cluster_resource_state_version):
+    deadline = time.monotonic() + timeout_s
+    while not _autoscaling_state().last_seen_cluster_resource_state_version:
         if not is_autoscaler_v2(fetch_from_server=True, gcs_client=client):
             return False
         if time.monotonic() > deadline:
-            return False
-        time.sleep(_FIRST_REPORT_S / 30)
-    return bool(reported)
+            break  # It is there and will say later what it cannot add.
+        time.sleep(timeout_s / 30)
+    return True
 
 
 def refused_groups() -> set[str]:

@@ -1,0 +1,73 @@
+"""Ask for the resources of a job, and refuse it in words if it can never have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from geneva.config import Settings
+from geneva.errors import ResourcesUnavailableError
+from geneva.jobs.spec import BackfillSpec
+from geneva.resources.admission import Admission, admit
+from geneva.resources.footprint import IN_PROCESS, Components, Footprint
+from geneva.resources.request import Request
+from geneva.resources.shape import ClusterShape
+
+
+def footprint_of(spec: BackfillSpec, components: Components | None = None) -> Footprint:
+    """Return what a job asks for, on a cluster or with :data:`IN_PROCESS` on one machine."""
+    applier = Request(
+        num_cpus=spec.num_cpus,
+        num_gpus=spec.num_gpus,
+        memory_bytes=spec.memory_bytes,
+        resources=spec.resources,
+        labels=spec.labels,
+        accelerator_type=spec.accelerator_type,
+    )
+    return Footprint(
+        applier, spec.concurrency, components or Components(), spec.intra_applier_concurrency
+    )
+
+
+def admitted(
+    what: str,
+    spec: BackfillSpec,
+    shape: ClusterShape,
+    settings: Settings,
+    warn: Callable[[str], None],
+) -> Admission:
+    """Return how many units a job may have.
+
+    Parameters
+    ----------
+    what
+        Table and column, for messages.
+    spec
+        The job.
+    shape
+        Where it is to run.
+    settings
+        Whether it is refused, warned of, or not looked at, unless the call says so itself.
+    warn
+        Takes a warning.
+
+    Raises
+    ------
+    ResourcesUnavailableError
+        Not even one unit can ever run there; nothing was reserved or written.
+    """
+    admission = admit(footprint_of(spec, IN_PROCESS if shape.machine else None), shape)
+    check = settings.admission__check if spec.admission_check is None else spec.admission_check
+    strict = settings.admission__strict if spec.admission_strict is None else spec.admission_strict
+    if admission.possible or not check:
+        return admission
+    if strict:
+        raise ResourcesUnavailableError(
+            f"Backfill of {what} cannot run: {admission.reason}. {admission.fix}"
+        )
+    tail = (
+        "One applier runs nevertheless: nothing enforces it."
+        if shape.machine
+        else f"It waits for {settings.reserve_timeout_s:g} s for a node that holds it."
+    )
+    warn(f"Backfill of {what}: {admission.reason}. {admission.fix} {tail}")
+    return admission

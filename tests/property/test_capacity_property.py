@@ -1,0 +1,101 @@
+"""How many units fit, compared with all ways to place them on small clusters."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from geneva.resources.admission import Verdict, admit
+from geneva.resources.capacity import first_gang, units_fitting
+from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Node
+from geneva.resources.footprint import Footprint
+from geneva.resources.packing import fits, taken
+from geneva.resources.request import Request
+from geneva.resources.shape import ClusterShape
+
+GIB = 1 << 30
+
+requests = st.builds(
+    Request,
+    num_cpus=st.sampled_from([0.1, 0.5, 1.0, 1.5, 2.0, 3.0]),
+    num_gpus=st.sampled_from([0.0, 0.0, 0.0, 1.0, 2.0]),
+    memory_bytes=st.sampled_from([0, GIB // 2, 2 * GIB]),
+)
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> tuple[Node, ...]:
+    nodes = []
+    for i in range(draw(st.integers(1, 3))):
+        total = {
+            CPU: draw(st.sampled_from([1.0, 1.5, 2.0, 3.2, 4.0])),
+            MEMORY: float(draw(st.integers(1, 5)) * GIB),
+            GPU: float(draw(st.sampled_from([0, 0, 1, 2]))),
+        }
+        free = {name: draw(st.sampled_from([amount, amount / 2])) for name, amount in total.items()}
+        nodes.append(Node(f"node-{i}", f"node-{i}", total, free))
+    return tuple(nodes)
+
+
+def most_by_all_placements(footprint: Footprint, nodes: tuple[Node, ...]) -> int:
+    """Return the most units, found by trying all placements of one bundle after the other."""
+
+    @cache
+    def holds(bundles: tuple[int, ...], free: tuple[tuple[float, ...], ...]) -> bool:
+        if not bundles:
+            return True
+        bundle = kinds[bundles[0]]
+        for i in {amounts: i for i, amounts in enumerate(free)}.values():
+            left = dict(zip(NAMES, free[i], strict=True))
+            if fits(bundle, left, {}):
+                after = tuple(
+                    round(left[name] - bundle.resources.get(name, 0.0), 4) for name in NAMES
+                )
+                if holds(bundles[1:], tuple(sorted((*free[:i], after, *free[i + 1 :])))):
+                    return True
+        return False
+
+    first, unit = first_gang(footprint), footprint.unit()
+    kinds: list[Bundle] = [*first, *unit]
+    start = tuple(sorted(tuple(node.free.get(name, 0.0) for name in NAMES) for node in nodes))
+    best = 0
+    for count in range(1, footprint.concurrency + 1):
+        rest = [len(first) + i for i in range(len(unit)) for _ in range(count - 1)]
+        order = sorted(
+            (*range(len(first)), *rest), key=lambda i: (-sum(kinds[i].resources.values()), i)
+        )
+        if not holds(tuple(order), start):
+            return best
+        best = count
+    return best
+
+
+NAMES = (CPU, MEMORY, GPU)
+
+
+@settings(max_examples=150, deadline=None)
+@given(requests, clusters(), st.integers(1, 5))
+def test_nearly_as_many_fit_as_the_best_packing_holds(request, nodes, concurrency):
+    footprint = Footprint(request, concurrency)
+    best = most_by_all_placements(footprint, nodes)
+    found = units_fitting(footprint, nodes)
+    event(f"{found} of {best}")
+    assert 0.9 * best <= found <= best or found == best - 1 >= 4, (found, best)
+    assert (found > 0) == (best > 0)
+    verdict = admit(footprint, ClusterShape(nodes)).verdict
+    assert (verdict is Verdict.FITS) == (best > 0)
+
+
+@settings(max_examples=150)
+@given(requests, clusters(), st.integers(1, 30), st.data())
+def test_what_is_found_is_there(request, nodes, concurrency, data):
+    """So many units are placed one after the other by Ray's own rule, or nearly."""
+    footprint = Footprint(request, concurrency)
+    found = units_fitting(footprint, nodes)
+    assert found <= concurrency
+    fewer = units_fitting(Footprint(request, data.draw(st.integers(1, concurrency))), nodes)
+    assert fewer <= found
+    larger = taken(nodes, [(nodes[0].node_id, Bundle({CPU: -1.0, MEMORY: -float(GIB)}))])
+    assert units_fitting(footprint, larger) >= found
