@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,10 @@ from geneva.job_future import JobFuture
 from geneva.jobs.planner import Plan
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments, check_arguments
+from geneva.pipeline.admission import footprint_on
 from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
+from geneva.resources.admission import admit
+from geneva.runners.select import shape_here
 from geneva.storage import schema
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import (
@@ -303,13 +307,18 @@ class Table:
         *,
         udf: UDF | None = None,
         where: str | None = None,
+        concurrency: int = 8,
+        intra_applier_concurrency: int = 1,
+        num_cpus: float | None = None,
+        num_gpus: float | None = None,
+        memory: int | None = None,
         num_frags: int | None = None,
         skip_frags: int = 0,
         task_size: int | None = None,
         read_version: int | None = None,
         force: bool = False,
     ) -> Plan:
-        """Say what :meth:`backfill` would do, without doing it.
+        """Say what :meth:`backfill` would do and what it would ask for, without doing it.
 
         Returns
         -------
@@ -318,7 +327,10 @@ class Table:
         """
         arguments = _arguments(locals())
         job = self._job(col_name, udf, arguments, None)
-        return plan(job, open_dataset(self._location, read_version))[1]
+        spec, planned = plan(job, open_dataset(self._location, read_version))
+        shape = shape_here()
+        footprint = footprint_on(spec, shape)
+        return replace(planned, footprint=footprint, admission=admit(footprint, shape))
 
     def _job(
         self,

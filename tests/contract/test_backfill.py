@@ -14,6 +14,7 @@ import pytest
 import geneva
 from geneva.config import settings
 from geneva.jobs.spec import BackfillArguments
+from geneva.pipeline.admission import Grant
 from geneva.pipeline.backfill import BackfillRun
 from geneva.pipeline.driver import StopSignal
 from geneva.runners.inline import InlineRunner
@@ -182,7 +183,7 @@ def test_another_driver_of_a_forced_call_goes_on_and_another_call_does_not(
         drivers = [
             BackfillRun(
                 job,
-                lambda spec: spec.concurrency,
+                lambda spec: Grant(spec.concurrency, 0),
                 lambda granted: InlineRunner(),
                 settings(),
                 lambda progress: None,

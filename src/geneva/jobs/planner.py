@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from geneva.jobs.spec import BackfillSpec
 from geneva.jobs.wording import counted
+from geneva.resources.admission import Admission
+from geneva.resources.footprint import Footprint
 from geneva.storage.model import FragmentState, Origin, Part, RowRange, TableSnapshot, selection
 
 
@@ -111,6 +113,10 @@ class Plan:
         Upper bound of the bytes to read.
     output_bytes : int
         Bytes to write, as far as the column's type tells: 0 where values vary in length.
+    footprint : Footprint or None
+        What the job asks for where it would run now.
+    admission : Admission or None
+        What becomes of that there.
     """
 
     table_name: str
@@ -126,6 +132,8 @@ class Plan:
     input_bytes: int
     output_bytes: int = 0
     job_type: str = "backfill"
+    footprint: Footprint | None = None
+    admission: Admission | None = None
 
     @property
     def has_work(self) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from geneva.config import Settings
 from geneva.errors import ResourcesUnavailableError
 from geneva.jobs.spec import BackfillSpec
-from geneva.resources.admission import Admission, admit
+from geneva.resources.admission import admit
 from geneva.resources.footprint import IN_PROCESS, Components, Footprint
+from geneva.resources.memory import memory_per_applier
 from geneva.resources.request import Request
 from geneva.resources.shape import ClusterShape
 
@@ -28,14 +30,35 @@ def footprint_of(spec: BackfillSpec, components: Components | None = None) -> Fo
     )
 
 
+def footprint_on(spec: BackfillSpec, shape: ClusterShape) -> Footprint:
+    """Return what a job asks for where it runs: on one machine, appliers only."""
+    return footprint_of(spec, IN_PROCESS if shape.machine else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a job may have.
+
+    Attributes
+    ----------
+    workers : int
+        Most appliers at work at once.
+    applier_bytes : int
+        Memory that each may really take.
+    """
+
+    workers: int
+    applier_bytes: int
+
+
 def admitted(
     what: str,
     spec: BackfillSpec,
     shape: ClusterShape,
     settings: Settings,
     warn: Callable[[str], None],
-) -> Admission:
-    """Return how many units a job may have.
+) -> Grant:
+    """Return what a job may have.
 
     Parameters
     ----------
@@ -55,11 +78,16 @@ def admitted(
     ResourcesUnavailableError
         Not even one unit can ever run there; nothing was reserved or written.
     """
-    admission = admit(footprint_of(spec, IN_PROCESS if shape.machine else None), shape)
+    footprint = footprint_on(spec, shape)
+    admission = admit(footprint, shape)
+    # On a cluster what does not fit now comes later; on a machine it never does.
+    workers = max(1, admission.now) if shape.machine else spec.concurrency
+    on_node = replace(footprint, concurrency=workers)
+    grant = Grant(workers, memory_per_applier(on_node, shape))
     check = settings.admission__check if spec.admission_check is None else spec.admission_check
     strict = settings.admission__strict if spec.admission_strict is None else spec.admission_strict
     if admission.possible or not check:
-        return admission
+        return grant
     if strict:
         raise ResourcesUnavailableError(
             f"Backfill of {what} cannot run: {admission.reason}. {admission.fix}"
@@ -70,4 +98,4 @@ def admitted(
         else f"It waits for {settings.reserve_timeout_s:g} s for a node that holds it."
     )
     warn(f"Backfill of {what}: {admission.reason}. {admission.fix} {tail}")
-    return admission
+    return grant

@@ -19,10 +19,11 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult, UdfResult
 from geneva.jobs.spec import BackfillArguments, BackfillSpec, backfill_spec
 from geneva.jobs.state import JobState
-from geneva.pipeline.admission import admitted
+from geneva.pipeline.admission import Grant, admitted
 from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.environment import Versions
 from geneva.pipeline.meter import ProgressMeter
+from geneva.resources.memory import MemoryEstimate, largest_batch, rows_held
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
 from geneva.storage.commit import CommitResult, commit_column_files
@@ -30,6 +31,7 @@ from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.parts import remove_parts
+from geneva.storage.reader import row_bytes
 from geneva.storage.snapshot import take_snapshot
 
 # A round whose fragments were moved under it is planned again, but not for ever.
@@ -77,11 +79,11 @@ def plan(job: BackfillJob, dataset: Dataset) -> tuple[BackfillSpec, Plan]:
     return spec, plan_backfill(spec, snapshot)
 
 
-Admit = Callable[[BackfillSpec], int]
+Admit = Callable[[BackfillSpec], Grant]
 """Grants workers to a job, or refuses it before anything is written."""
 
 
-def admit_here(job: BackfillJob, machine: Machine, settings: Settings, spec: BackfillSpec) -> int:
+def admit_here(job: BackfillJob, machine: Machine, settings: Settings, spec: BackfillSpec) -> Grant:
     """Grant workers on this machine.
 
     Raises
@@ -90,8 +92,7 @@ def admit_here(job: BackfillJob, machine: Machine, settings: Settings, spec: Bac
         Not even one applier could ever run here.
     """
     what = f"{job.location.name}.{job.column.name}"
-    admission = admitted(what, spec, shape_of_machine(machine), settings, warnings.warn)
-    return max(1, admission.now)
+    return admitted(what, spec, shape_of_machine(machine), settings, warnings.warn)
 
 
 class BackfillRun:
@@ -113,6 +114,8 @@ class BackfillRun:
         Lets others end the job early.
     versions
         The caller's versions, where workers live in another environment.
+    warn
+        Takes warnings.
     """
 
     def __init__(
@@ -124,10 +127,12 @@ class BackfillRun:
         show: Callable[[Progress], None],
         stop: StopSignal,
         versions: Versions = (),
+        warn: Callable[[str], None] = warnings.warn,
     ) -> None:
         self._job = job
         self._admit = admit
         self._versions = versions
+        self._warn = warn
         self._make_runner = make_runner
         self._settings = settings
         self._stop = stop
@@ -149,9 +154,11 @@ class BackfillRun:
         for _ in range(_MOST_ROUNDS):
             dataset = open_dataset(self._job.location)
             spec, planned = plan(replace(self._job, arguments=arguments), dataset)
-            self._granted = self._admit(spec)
+            grant = self._admit(spec)
+            self._granted = grant.workers
             if not planned.has_work:
                 return self._result(dataset.version)
+            spec = self._within_memory(spec, planned, dataset, grant.applier_bytes)
             outcome = self._drive(spec, planned, dataset)
             self._remove_parts(planned)
             if outcome.error is not None:
@@ -166,6 +173,36 @@ class BackfillRun:
             f"Other writers moved rows of {self._job.location.name} during all {_MOST_ROUNDS} "
             f"attempts to compute {self._job.column.name}. Run it again when the table is quieter."
         )
+
+    def _within_memory(
+        self, spec: BackfillSpec, planned: Plan, dataset: Dataset, available_bytes: int
+    ) -> BackfillSpec:
+        """Lower a batch size that the caller chose and whose rows do not fit into memory.
+
+        The size of the files says how large rows are at most; only if those could be too large, a
+        few are read. A batch size that adapts needs none of this: it is bounded in bytes.
+        """
+        if spec.batch_size is None or not planned.tasks or not available_bytes:
+            return spec
+        threads = spec.intra_applier_concurrency
+        held = rows_held(spec.batch_size, threads)
+        at_most = planned.input_bytes // max(1, planned.total_rows_pending)
+        if MemoryEstimate(at_most, held).applier_bytes <= available_bytes:
+            return spec
+        columns = list(self._job.column.input_columns)
+        each = row_bytes(dataset, planned.tasks[0].fragment_id, columns)
+        estimate = MemoryEstimate(each, held).applier_bytes
+        most = largest_batch(each, threads, available_bytes)
+        if estimate <= available_bytes or most >= spec.batch_size:
+            return spec
+        self._warn(
+            f"Backfill of {self._job.location.name}.{self._job.column.name}: batch_size is lowered "
+            f"from {spec.batch_size:,} to {most:,}. A row has {each / 2**20:,.1f} MiB, an applier "
+            f"would hold {held:,} of them and take {estimate / 2**30:,.1f} GiB, and each of "
+            f"{self._granted} may take {available_bytes / 2**30:,.1f} GiB. Lower batch_size or "
+            "concurrency, or use a machine with more memory."
+        )
+        return replace(spec, batch_size=most)
 
     def _drive(self, spec: BackfillSpec, planned: Plan, dataset: Dataset) -> Outcome:
         runner = self._make_runner(self._granted)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from geneva.resources.cluster import CPU, GPU, Bundle, Gang, Node, labels_match
-from geneva.resources.footprint import Footprint
-from geneva.resources.packing import place, taken
+from geneva.resources.footprint import WRITER_BUNDLE, Footprint
+from geneva.resources.packing import fits, place, taken
 
 _TOLERANCE = 1e-4 / 2
+_FEW_NODES = 12
 
 
 def first_gang(footprint: Footprint) -> Gang:
@@ -46,22 +48,103 @@ def units_fitting(footprint: Footprint, nodes: Sequence[Node]) -> int:
     >>> units_fitting(Footprint(Request(num_cpus=1), concurrency=8), nodes)
     6
     """
+    return sum(load.appliers for load in placement(footprint, nodes))
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLoad:
+    """What a node would hold of a job.
+
+    Attributes
+    ----------
+    name : str
+        The node.
+    appliers, writers : int
+        How many of each; a writer's queue is where the writer is.
+    driver : bool
+        Whether the driver is there.
+    """
+
+    name: str
+    appliers: int
+    writers: int
+    driver: bool = False
+
+
+def placement(footprint: Footprint, nodes: Sequence[Node]) -> tuple[NodeLoad, ...]:
+    """Return where the units of a job would go; empty if not even one fits.
+
+    Examples
+    --------
+    >>> from geneva.resources.request import Request
+    >>> free = {"CPU": 2.0, "memory": 4e9}
+    >>> nodes = [Node(name, name, free, free) for name in "ab"]
+    >>> for load in placement(Footprint(Request(num_cpus=1), concurrency=8), nodes):
+    ...     print(load.name, load.appliers, load.writers, load.driver)
+    a 1 3 True
+    b 2 0 False
+    """
+    best: tuple[NodeLoad, ...] = ()
+    for core, driver in _beginnings(footprint, nodes):
+        loads = _placement(footprint, nodes, core, driver)
+        if sum(load.appliers for load in loads) > sum(load.appliers for load in best):
+            best = loads
+    return best
+
+
+def _beginnings(footprint: Footprint, nodes: Sequence[Node]) -> list[tuple[str, str | None]]:
+    """Return nodes to try for the core's writer and tracker, and for the driver.
+
+    Where these are matters only on a few small nodes, so only there all places are tried.
+    """
     gang = first_gang(footprint)
     where = place(gang, nodes)
     if where is None:
-        return 0
-    left = taken(nodes, zip(where, gang, strict=True))
-    aside = footprint.unit()[0]
-    return 1 + _pairs(footprint.applier_bundle(), aside, left, footprint.concurrency - 1)
+        return []
+    has_driver = footprint.components.driver_cpus > 0
+    first = (where[WRITER_BUNDLE], where[-1] if has_driver else None)
+    if len(nodes) > _FEW_NODES:
+        return [first]
+    cores = [n.node_id for n in nodes if fits(gang[WRITER_BUNDLE], n.free, n.labels)]
+    drivers = [n.node_id for n in nodes] if has_driver else [None]
+    return [first, *((core, driver) for core in cores for driver in drivers)]
 
 
-def _pairs(applier: Bundle, aside: Bundle, nodes: Sequence[Node], most: int) -> int:
-    """Return how many appliers with as many bundles beside them fit."""
+def _placement(
+    footprint: Footprint, nodes: Sequence[Node], core: str, driver: str | None
+) -> tuple[NodeLoad, ...]:
+    beside = [(core, footprint.unit(core=True)[WRITER_BUNDLE])]
+    if driver is not None:
+        beside.append((driver, Bundle({CPU: footprint.components.driver_cpus})))
+    left = taken(nodes, beside)
+    if any(node.free.get(CPU, 0.0) < -_TOLERANCE for node in left):
+        return ()
+    appliers, writers = _pairs(
+        footprint.applier_bundle(), footprint.unit()[WRITER_BUNDLE], left, footprint.concurrency
+    )
+    if not sum(appliers):
+        return ()
+    loads = []
+    for i, node in enumerate(left):
+        writing = writers[i] + (node.node_id == core)
+        if appliers[i] or writing or node.node_id == driver:
+            loads.append(NodeLoad(node.name, appliers[i], writing, node.node_id == driver))
+    return tuple(loads)
+
+
+def _pairs(
+    applier: Bundle, aside: Bundle, nodes: Sequence[Node], most: int
+) -> tuple[list[int], list[int]]:
+    """Return on which nodes how many appliers go, and one bundle less beside them.
+
+    The core's is placed already.
+    """
     frontiers: dict[tuple[object, ...], _Frontier] = {}
     heap: list[tuple[int, int, int]] = []
-    appliers = asides = 0
+    counts = [0] * len(nodes)
     on_nodes: list[_Frontier] = []
-    for node in nodes:
+    appliers, asides = 0, 1
+    for index, node in enumerate(nodes):
         if min(appliers, asides) >= most:
             break
         key = (*node.free.items(), *node.labels.items())
@@ -69,18 +152,33 @@ def _pairs(applier: Bundle, aside: Bundle, nodes: Sequence[Node], most: int) -> 
         if frontier is None:
             frontier = frontiers[key] = _Frontier(applier, aside, node, most)
         on_nodes.append(frontier)
+        counts[index] = frontier.most_appliers
         appliers += frontier.most_appliers
         asides += frontier.asides(frontier.most_appliers)
-    for index, frontier in enumerate(on_nodes):
-        _push(heap, frontier, index, frontier.most_appliers)
-    best = min(appliers, asides, most)
+    if asides < min(appliers, most):
+        for index, frontier in enumerate(on_nodes):
+            _push(heap, frontier, index, counts[index])
+    best, chosen = min(appliers, asides, most), list(counts)
     while heap and best < most and asides < appliers:
         loss, index, before = heapq.heappop(heap)
+        counts[index] -= 1
         appliers -= 1
         asides -= loss
-        best = max(best, min(appliers, asides, most))
+        if min(appliers, asides, most) > best:
+            best, chosen = min(appliers, asides, most), list(counts)
         _push(heap, on_nodes[index], index, before - 1)
-    return best
+    beside = [f.asides(count) for f, count in zip(on_nodes, chosen, strict=False)]
+    beside += [0] * (len(nodes) - len(beside))
+    return _first(chosen, best), _first(beside, max(0, best - 1))
+
+
+def _first(counts: Sequence[int], total: int) -> list[int]:
+    """Return the counts as far as they are needed for a total."""
+    needed = []
+    for count in counts:
+        needed.append(min(count, total))
+        total -= needed[-1]
+    return needed
 
 
 def _push(heap: list[tuple[int, int, int]], frontier: _Frontier, index: int, appliers: int) -> None:

@@ -105,6 +105,7 @@ def _rows(lines: Sequence[FootprintLine]) -> list[tuple[str, ...]]:
             _memory(line.total.memory_bytes),
         )
         for line in lines
+        if line.num_cpus or line.num_gpus or line.memory_bytes or line.component == "applier"
     ]
     sums = (_number(total.num_cpus), _number(total.num_gpus), _memory(total.memory_bytes))
     return [*rows, ("total", str(total.count), "", "", "", *sums)]

@@ -13,6 +13,7 @@ from geneva.config import settings
 from geneva.errors import InvalidArgumentError, MissingExtraError
 from geneva.pipeline.backfill import Admit, BackfillJob, admit_here
 from geneva.pipeline.driver import Runner
+from geneva.resources.shape import ClusterShape, shape_of_machine
 from geneva.runners.inline import InlineRunner
 from geneva.runners.machine import this_machine
 from geneva.runners.pool import session_pool
@@ -89,6 +90,17 @@ def workplace(kind: str, job: BackfillJob) -> Workplace:
     if kind == "inline":
         return Workplace(admit, lambda granted: InlineRunner())  # noqa: ARG005 - always one worker
     return Workplace(admit, partial(ProcessRunner, session_pool()))
+
+
+def shape_here() -> ClusterShape:
+    """Return the shape of where a job would run now: of the connected cluster, or this machine."""
+    if _connected_to_ray():
+        from geneva.runners.ray.shape import cluster_shape
+
+        shape = cluster_shape()
+        if shape is not None:
+            return shape
+    return shape_of_machine(this_machine())
 
 
 def get_current_context() -> RayContext | None:

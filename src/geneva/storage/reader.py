@@ -95,6 +95,17 @@ class RowReader:
         yield from fragment.scanner(columns=columns, **options).to_batches()
 
 
+def row_bytes(dataset: Dataset, fragment_id: int, columns: list[str]) -> int:
+    """Return the size in memory of a row's columns, measured on the first rows of a fragment."""
+    options = {"blob_handling": "all_binary"} if any(_is_blob(dataset, c) for c in columns) else {}
+    scanner = dataset.get_fragment(fragment_id).scanner(
+        columns=list(dict.fromkeys(columns)), limit=_PROBE_ROWS, batch_size=_PROBE_ROWS, **options
+    )
+    sample = scanner.to_table()
+    size: int = sample.nbytes // max(1, sample.num_rows)
+    return size
+
+
 def row_id_at(dataset: Dataset, fragment_id: int, offset: int) -> int | None:
     """Return the stable row id of a live row; None if it was deleted."""
     address = (fragment_id << 32) + offset

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from geneva.config import Settings
 from geneva.jobs.messages import FunctionPrinted
 from geneva.jobs.spec import BackfillSpec, backfill_spec
-from geneva.pipeline.admission import admitted, footprint_of
+from geneva.pipeline.admission import Grant, admitted, footprint_of
 from geneva.pipeline.backfill import BackfillJob
 from geneva.resources.admission import admit
 from geneva.resources.shape import ClusterShape
@@ -51,7 +50,7 @@ class ClusterJob:
         if self._runner is not None:
             self._runner.prestart()
 
-    def admit(self, spec: BackfillSpec) -> int:
+    def admit(self, spec: BackfillSpec) -> Grant:
         """Grant all units that are asked for, or refuse if not even one could ever be placed.
 
         Raises
@@ -65,10 +64,10 @@ class ClusterJob:
             # Asked only now: on a new cluster the answer takes seconds.
             shape = replace(shape, grows=can_add_nodes(self._settings.admission__timeout))
         what = f"{self._job.location.name}.{self._job.column.name}"
-        admitted(what, spec, shape, self._settings, partial(self._printed, "stderr"))
+        grant = admitted(what, spec, shape, self._settings, self.warn)
         if self._runner is None:
             self._runner = RayRunner(self._job.job_id, footprint, self._settings, self._print)
-        return spec.concurrency
+        return grant
 
     def runner(self, granted: int) -> RayRunner:  # noqa: ARG002 - the footprint has it
         """Return the job's runner; every round has the same."""
@@ -84,6 +83,10 @@ class ClusterJob:
         """Give everything back."""
         if self._runner is not None:
             self._runner.close()
+
+    def warn(self, text: str) -> None:
+        """Show a warning to the caller."""
+        self._printed("stderr", f"Warning: {text}")
 
     def _print(self, component: str, event: FunctionPrinted) -> None:
         where = component

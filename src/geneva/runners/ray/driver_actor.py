@@ -152,6 +152,7 @@ class DriverActor:
                     self._journal.show,
                     self._stop,
                     given.versions,
+                    cluster.warn,
                 )
                 return JobEnd(result=run.run())
         except GenevaError as error:
