@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -204,6 +205,49 @@ def test_another_driver_of_a_forced_call_goes_on_and_another_call_does_not(
         assert sorted(again) == [i for i in range(100) if i != 7 or where is None], call
         assert values(table, "out") == expected
         assert not table.plan_backfill("out").has_work
+
+
+def test_a_batch_size_that_does_not_fit_into_memory_is_lowered(db):
+    warned: list[str] = []
+
+    @geneva.udf(batch_size=64)
+    def size(body: pa.Array) -> int:
+        return pc.binary_length(body).cast(pa.int64())
+
+    table = db.create_table("large", pa.table({"body": [os.urandom(256 << 10) for _ in range(64)]}))
+    table.add_columns({"size": size})
+    for applier_bytes, batch_size, lowered in (
+        (200 << 20, 23, "from 64 to 23. A row has 0.3 MiB"),
+        (1 << 20, 1, "from 64 to 1"),
+        (1 << 30, 64, ""),
+    ):
+        job = table._job("size", None, BackfillArguments(force=True), None)
+        run = BackfillRun(
+            job,
+            lambda spec, found=applier_bytes: Grant(1, found),
+            lambda granted: _SeeingRunner(),
+            settings(),
+            lambda progress: None,
+            StopSignal(),
+            warn=warned.append,
+        )
+        run.run()
+        assert lowered in "".join(warned)
+        assert bool(warned) == bool(lowered)
+        table.checkout_latest()
+        assert table.to_arrow()["size"].to_pylist() == [256 << 10] * 64
+        assert _SeeingRunner.batch_size == batch_size
+        warned.clear()
+
+
+class _SeeingRunner(InlineRunner):
+    """Notes the batch size that workers are told; functions reach them as copies."""
+
+    batch_size: int | None = None
+
+    def begin(self, context):
+        type(self).batch_size = context.batch_size
+        return super().begin(context)
 
 
 def test_override_for_one_job(make_table, runner):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from geneva.resources.admission import Verdict, admit
@@ -137,3 +139,23 @@ def test_what_only_a_cluster_has_is_refused_on_one_machine():
         assert admission.verdict is Verdict.NEVER
         assert words in admission.reason
         assert "after ray.init()" in admission.fix
+
+
+def test_a_footprint_is_shown_as_a_table():
+    footprint = Footprint(Request(num_cpus=1), concurrency=4)
+    assert str(footprint).splitlines() == [
+        "component  count  CPU  GPU   memory  CPU in all  GPU in all  memory in all",
+        "driver         1  0.1    0        0         0.1           0              0",
+        "tracker        1  0.1    0  128 MiB         0.1           0        128 MiB",
+        "applier        4    1    0        0           4           0              0",
+        "writer         4  0.1    0    1 GiB         0.4           0          4 GiB",
+        "queue          4    0    0        0           0           0              0",
+        "total         14                            4.6           0       4224 MiB",
+    ]
+    found = json.loads(footprint.to_json())
+    assert found["total"]["num_cpus"] == 4.6
+    assert [line["component"] for line in found["components"]][2] == "applier"
+    html = footprint._repr_html_()
+    assert html.count("<tr>") == 7
+    assert "<td>4.6</td>" in html
+    assert "driver" not in str(Footprint(Request(), 2, IN_PROCESS))

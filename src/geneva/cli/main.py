@@ -76,5 +76,55 @@ def demo(
         raise typer.Exit(1) from None
 
 
+@app.command()
+def plan(
+    uri: Annotated[str, typer.Argument(help="The database: a folder or an object-store URI.")],
+    table: Annotated[str, typer.Argument(help="The table.")],
+    column: Annotated[str, typer.Argument(help="The computed column.")],
+    where: Annotated[
+        str | None, typer.Option(help="SQL filter: plan only rows that match.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(help="The most appliers at once.")] = 8,
+    intra_applier_concurrency: Annotated[int, typer.Option(help="Threads per applier.")] = 1,
+    num_cpus: Annotated[float | None, typer.Option(help="CPUs per applier.")] = None,
+    num_gpus: Annotated[float | None, typer.Option(help="GPUs per applier.")] = None,
+    memory: Annotated[int | None, typer.Option(help="Bytes of memory per applier.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Count rows that are computed already.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a backfill would do, what it would ask for, and whether that fits.
+
+    On the Ray cluster that RAY_ADDRESS names, or on this machine. The exit code is 1 if not even
+    one applier could ever run.
+    """
+    import os
+
+    from geneva.cli import plan as plans
+    from geneva.errors import GenevaError
+
+    try:
+        found = plans.planned(
+            uri,
+            table,
+            column,
+            ray=bool(os.environ.get("RAY_ADDRESS")),
+            where=where,
+            concurrency=concurrency,
+            intra_applier_concurrency=intra_applier_concurrency,
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            memory=memory,
+            force=force,
+        )
+        typer.echo(plans.as_json(found) if as_json else plans.as_text(found))
+    except GenevaError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+    if found.admission is not None and not found.admission.possible:
+        raise typer.Exit(1)
+
+
 if __name__ == "__main__":
     app()

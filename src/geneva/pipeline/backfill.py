@@ -36,6 +36,8 @@ from geneva.storage.snapshot import take_snapshot
 
 # A round whose fragments were moved under it is planned again, but not for ever.
 _MOST_ROUNDS = 10
+# Files are rarely smaller than their values by more than that.
+_COMPRESSED = 16
 
 
 def new_job_id() -> str:
@@ -179,14 +181,14 @@ class BackfillRun:
     ) -> BackfillSpec:
         """Lower a batch size that the caller chose and whose rows do not fit into memory.
 
-        The size of the files says how large rows are at most; only if those could be too large, a
+        The size of the files says roughly how large rows are; only if they could be too large, a
         few are read. A batch size that adapts needs none of this: it is bounded in bytes.
         """
         if spec.batch_size is None or not planned.tasks or not available_bytes:
             return spec
         threads = spec.intra_applier_concurrency
         held = rows_held(spec.batch_size, threads)
-        at_most = planned.input_bytes // max(1, planned.total_rows_pending)
+        at_most = _COMPRESSED * planned.input_bytes // max(1, planned.total_rows_pending)
         if MemoryEstimate(at_most, held).applier_bytes <= available_bytes:
             return spec
         columns = list(self._job.column.input_columns)

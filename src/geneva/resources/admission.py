@@ -67,7 +67,9 @@ class Admission:
         text = f"{self.verdict.value}: {self.now} of {self.asked} now, {self.ever} at most"
         if self.added:
             text += f", with {', '.join(_counted(self.added))} added first"
-        return f"{text}. {self.reason}. {self.fix}".replace(" .", "").rstrip(". ") + "."
+        if self.reason:
+            text += f" ({self.reason})"
+        return f"{text}. {self.fix}".rstrip()
 
 
 def admit(footprint: Footprint, shape: ClusterShape) -> Admission:
@@ -87,7 +89,7 @@ def admit(footprint: Footprint, shape: ClusterShape) -> Admission:
     >>> total = {"CPU": 4.0, "memory": 16e9}
     >>> shape = ClusterShape((Node("a", "10.0.0.1", total, total),))
     >>> print(admit(Footprint(Request(num_cpus=1), concurrency=8), shape))
-    fits now: 3 of 8 now, 3 at most. 1 CPU for an applier, 0.1 CPU and 1 GiB of memory beside it.
+    fits now: 3 of 8 now, 3 at most (1 CPU for an applier, 0.1 CPU and 1 GiB of memory beside it).
     >>> admission = admit(Footprint(Request(num_cpus=4), concurrency=1), shape)
     >>> admission.verdict.value, admission.fixes[0].text.split(",")[0]
     ('can never fit', 'Lower num_cpus to 3')
@@ -175,7 +177,8 @@ def _cluster_only(applier: Bundle) -> str:
 def _per_unit(footprint: Footprint, shape: ClusterShape) -> str:
     applier = described(footprint.applier_bundle())
     if shape.machine:
-        return f"{applier} for an applier, of {described(Bundle(shape.nodes[0].total))}"
+        total = {name: has for name, has in shape.nodes[0].total.items() if has}
+        return f"{applier} for an applier, of {described(Bundle(total))}"
     return f"{applier} for an applier, {described(footprint.unit()[0])} beside it"
 
 

@@ -33,6 +33,11 @@ class FootprintLine:
     memory_bytes: int = 0
 
     @property
+    def empty(self) -> FootprintLine:
+        """The same if it asked for nothing."""
+        return FootprintLine(self.component, self.count, 0.0)
+
+    @property
     def total(self) -> FootprintLine:
         """All of them together."""
         return FootprintLine(
@@ -92,6 +97,9 @@ def footprint_json(lines: Sequence[FootprintLine]) -> str:
 
 
 def _rows(lines: Sequence[FootprintLine]) -> list[tuple[str, ...]]:
+    # On one machine nothing stands beside the appliers.
+    if all(line == line.empty for line in lines if line.component != "applier"):
+        lines = [line for line in lines if line.component == "applier"]
     total = footprint_total(lines)
     rows = [
         (
@@ -105,7 +113,6 @@ def _rows(lines: Sequence[FootprintLine]) -> list[tuple[str, ...]]:
             _memory(line.total.memory_bytes),
         )
         for line in lines
-        if line.num_cpus or line.num_gpus or line.memory_bytes or line.component == "applier"
     ]
     sums = (_number(total.num_cpus), _number(total.num_gpus), _memory(total.memory_bytes))
     return [*rows, ("total", str(total.count), "", "", "", *sums)]
