@@ -55,3 +55,38 @@ def test_a_column_that_is_not_there_is_an_error_without_a_traceback(uri):
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_is_only_defined(uri, tmp_path):
+    group = """
+    - groupName: gpu
+      minReplicas: 0
+      maxReplicas: 3
+      rayStartParams: {resources: "'{\\"scanner\\": 2}'", labels: "pool=gpu"}
+      template: {spec: {containers: [{resources: {limits:
+        {cpu: 3500m, memory: 16Gi, nvidia.com/gpu: "1"}}}]}}"""
+    definition = tmp_path / "cluster.yaml"
+    definition.write_text(
+        f"""
+kind: RayCluster
+spec:
+  enableInTreeAutoscaling: true
+  headGroupSpec:
+    rayStartParams: {{num-cpus: "1"}}
+    template: {{spec: {{containers: [{{resources: {{limits: {{cpu: "2", memory: 4Gi}}}}}}]}}}}
+  workerGroupSpecs:{group}
+"""
+    )
+    arguments = (uri, "docs", "out", "--on", str(definition), "--json")
+    grows = json.loads(plan(*arguments, "--num-gpus", "1", "--num-cpus", "3").stdout)["admission"]
+    assert (grows["verdict"], grows["now"], grows["ever"]) == ("GROWS", 0, 3)
+    never = plan(*arguments, "--num-gpus", "2")
+    assert never.returncode == 1
+    fixes = json.loads(never.stdout)["admission"]["fixes"]
+    assert fixes[0].startswith("Lower num_gpus to 1, ")
+    definition.write_text("kind: [")
+    bad = plan(*arguments)
+    assert bad.returncode == 1
+    assert "is neither JSON nor YAML" in bad.stderr
+    definition.write_text('{"kind": "Pod"}')
+    assert "expected the definition of a RayCluster" in plan(*arguments).stderr

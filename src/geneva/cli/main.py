@@ -92,12 +92,16 @@ def plan(
     force: Annotated[
         bool, typer.Option("--force", help="Count rows that are computed already.")
     ] = False,
+    on: Annotated[
+        Path | None,
+        typer.Option(help="Plan on the KubeRay RayCluster that this YAML or JSON file defines."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what a backfill would do, what it would ask for, and whether that fits.
 
-    On the Ray cluster that RAY_ADDRESS names, or on this machine. The exit code is 1 if not even
-    one applier could ever run.
+    On the Ray cluster that RAY_ADDRESS names, on one that is only defined, or on this machine.
+    The exit code is 1 if not even one applier could ever run.
     """
     import os
 
@@ -105,10 +109,11 @@ def plan(
     from geneva.errors import GenevaError
 
     try:
-        found = plans.planned(
+        found, shape = plans.planned(
             uri,
             table,
             column,
+            definition=on,
             ray=bool(os.environ.get("RAY_ADDRESS")),
             where=where,
             concurrency=concurrency,
@@ -118,7 +123,7 @@ def plan(
             memory=memory,
             force=force,
         )
-        typer.echo(plans.as_json(found) if as_json else plans.as_text(found))
+        typer.echo(plans.as_json(found, shape) if as_json else plans.as_text(found, shape))
     except GenevaError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None

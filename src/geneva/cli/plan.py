@@ -3,27 +3,59 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from geneva.db import connect
+from geneva.errors import InvalidArgumentError, MissingExtraError
 from geneva.jobs.planner import Plan
+from geneva.resources.admission import admit
 from geneva.resources.capacity import placement
+from geneva.resources.footprint import Components
+from geneva.resources.kuberay import shape_of_ray_cluster
 from geneva.resources.shape import ClusterShape
 from geneva.runners.select import connect_to_ray, shape_here
 
 
-def planned(uri: str, table: str, column: str, *, ray: bool, **arguments: Any) -> Plan:
-    """Plan a backfill on the cluster that ``RAY_ADDRESS`` names, or on this machine."""
-    if ray:
+def planned(
+    uri: str, table: str, column: str, *, definition: Path | None, ray: bool, **arguments: Any
+) -> tuple[Plan, ClusterShape]:
+    """Plan a backfill on a defined cluster, on the one of ``RAY_ADDRESS``, or on this machine."""
+    if ray and definition is None:
         connect_to_ray()
-    return connect(uri).open_table(table).plan_backfill(column, **arguments)
+    plan = connect(uri).open_table(table).plan_backfill(column, **arguments)
+    if definition is None or plan.footprint is None:
+        return plan, shape_here()
+    shape = shape_of_ray_cluster(_read(definition))
+    footprint = replace(plan.footprint, components=Components())
+    return replace(plan, footprint=footprint, admission=admit(footprint, shape)), shape
 
 
-def as_text(plan: Plan) -> str:
+def _read(definition: Path) -> Any:
+    try:
+        text = definition.read_text()
+    except OSError as error:
+        raise InvalidArgumentError(f"{definition} cannot be read: {error.strerror}.") from None
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        import yaml
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            f"{definition} is not JSON, and YAML needs PyYAML. Install it with: pip install pyyaml"
+        ) from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InvalidArgumentError(f"{definition} is neither JSON nor YAML: {error}") from None
+
+
+def as_text(plan: Plan, shape: ClusterShape) -> str:
     """Return a plan with its footprint, placement and verdict as text."""
     assert plan.footprint is not None  # noqa: S101 - plan_backfill() gives both
-    shape = shape_here()
     where = [
         f"  {load.name:<17} {_count(load.appliers, 'applier')}"
         + ("" if shape.machine else f", {_count(load.writers, 'writer')}")
@@ -45,7 +77,7 @@ def as_text(plan: Plan) -> str:
     )
 
 
-def as_json(plan: Plan) -> str:
+def as_json(plan: Plan, shape: ClusterShape) -> str:
     """Return the same as JSON."""
     assert plan.footprint is not None  # noqa: S101
     assert plan.admission is not None  # noqa: S101
@@ -60,7 +92,7 @@ def as_json(plan: Plan) -> str:
             "tasks": plan.total_tasks,
             "why": plan.why,
             "footprint": json.loads(plan.footprint.to_json()),
-            "placement": [asdict(n) for n in placement(plan.footprint, shape_here().nodes)],
+            "placement": [asdict(n) for n in placement(plan.footprint, shape.nodes)],
             "admission": {
                 "verdict": admission.verdict.name,
                 "asked": admission.asked,
