@@ -136,17 +136,19 @@ def test_waiting_for_what_others_hold_is_shown_and_ends(tmp_path):
             import ray
             from ray.util.placement_group import placement_group, remove_placement_group
             cpus = int(ray.cluster_resources()["CPU"])
-            held = placement_group([{"CPU": cpus}])
-            ray.get(held.ready(), timeout=30)
-            started = time.monotonic()
-            try:
-                table.backfill("out", progress=False)
-            except errors.ResourcesUnavailableError as error:
-                assert "needs" in str(error) and "GENEVA_RESERVE_TIMEOUT_S" in str(error), error
-                assert time.monotonic() - started < 10
-            else:
-                raise AssertionError("it did not end")
-            remove_placement_group(held)
+            for free, words in ((0.0, "driver"), (0.5, "0.4 CPU is free; others hold")):
+                held = placement_group([{"CPU": cpus - free}])
+                ray.get(held.ready(), timeout=30)
+                started = time.monotonic()
+                try:
+                    table.backfill("out", progress=False)
+                except errors.ResourcesUnavailableError as error:
+                    assert "needs" in str(error) and "GENEVA_RESERVE_TIMEOUT_S" in str(error), error
+                    assert words in str(error), error
+                    assert time.monotonic() - started < 10
+                else:
+                    raise AssertionError("it did not end")
+                remove_placement_group(held)
             table.backfill("out", progress=False)
         right("out", lambda i: i)
         """,

@@ -12,6 +12,7 @@ from ray.util.placement_group import placement_group, placement_group_table, rem
 from geneva.resources.cluster import Bundle, Gang, Node
 from geneva.resources.footprint import Footprint
 from geneva.resources.packing import emptied, place, shortage, taken
+from geneva.resources.pending import held_by
 from geneva.resources.sharing import Claim, Situation, Steps, next_steps
 from geneva.runners.ray.names import group_name, parsed_group_name
 from geneva.runners.ray.private import ClusterNodes, read_nodes, refused_groups
@@ -78,11 +79,13 @@ class Units:
     _shed_s: float = -1e9
     _asked_s: float = -1e9
     _refused: set[str] = field(default_factory=set)
+    _claims: tuple[Claim, ...] = ()
 
     def step(self, wanted: int) -> Steps:
         """Look at the cluster; reserve, withdraw, and say which unit to give up."""
         self.look()
         claims = self._read(placement_group_table())
+        self._claims = claims
         self._withdraw_stale()
         claims = tuple(c for c in claims if c.job != self.tag or c.number in self.units)
         steps = next_steps(
@@ -131,7 +134,8 @@ class Units:
         what = "the first applier" if core else "a further applier"
         if place(gang, nodes) is not None:
             return f"{what} is being placed"
-        return f"{what} {shortage(gang, nodes)}"
+        who = "" if ever else held_by(gang, nodes, self._claims, self.tag)
+        return f"{what} {shortage(gang, nodes)}{who and f' ({who})'}"
 
     def refused(self) -> bool:
         """Say whether the autoscaler has no kind of node for the unit that a job cannot do without.
