@@ -193,14 +193,18 @@ class Driver:
 
     def _step(self) -> None:
         if not self._events:
-            age_s = time.monotonic() - self._began_s
-            tick_s = max(self._runner.traits.tick_s, min(_SLOW_TICK_S, age_s / 20))
-            self._events.extend(self._runner.poll(tick_s) or [Tick()])
+            self._events.extend(self._runner.poll(self._tick_s(time.monotonic())) or [Tick()])
         self._check_stop()
         event = self._events.popleft()
         self._meter.record(event)
         self._execute(self._state.handle(event, time.monotonic()))
         self._meter.update(self._state)
+
+    def _tick_s(self, now_s: float) -> float:
+        tick_s = max(self._runner.traits.tick_s, min(_SLOW_TICK_S, (now_s - self._began_s) / 20))
+        if self._deadline_s is None or self._stop_passed_on:
+            return tick_s
+        return max(0.0, min(tick_s, self._deadline_s - now_s))
 
     def _check_stop(self) -> None:
         if self._deadline_s is not None and time.monotonic() > self._deadline_s:
