@@ -204,7 +204,7 @@ class RayRunner:
         lacking = self._units.lacking()
         return ResourcesUnavailableError(
             f"The job found no place for one worker within {waited_s:.0f} s: {lacking}. "
-            "Others hold it. Run it again when they are done, ask for less, or wait longer "
+            "Run it again when others are done, ask for less, or wait longer "
             "with GENEVA_RESERVE_TIMEOUT_S. What was computed before is kept."
         )
 

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ray.util.placement_group import placement_group, placement_group_table, remove_placement_group
 
-from geneva.resources.cluster import Bundle, Gang, Node
+from geneva.resources.cluster import Node
 from geneva.resources.footprint import Footprint
 from geneva.resources.packing import emptied, place, shortage, taken
-from geneva.resources.pending import held_by
+from geneva.resources.pending import held_by, on_their_way
 from geneva.resources.sharing import Claim, Situation, Steps, next_steps
-from geneva.runners.ray.names import group_name, parsed_group_name
-from geneva.runners.ray.private import ClusterNodes, read_nodes, refused_groups
+from geneva.runners.ray.autoscaler import AutoscalerWatch
+from geneva.runners.ray.claims import claims_in
+from geneva.runners.ray.names import group_name
+from geneva.runners.ray.private import ClusterNodes, read_nodes
 from geneva.runners.ray.suspects import SuspectNodes
 
-_HELD = "CREATED"
-_GONE = "REMOVED"
 NODE_LABEL = "ray.io/node-id"
 # A place that was seen free and is not granted soon was taken by somebody else.
 _PINNED_S = 2.0
-_ASK_AUTOSCALER_S = 1.0
 
 
 @dataclass(slots=True)
@@ -77,8 +76,7 @@ class Units:
     suspects: SuspectNodes = field(default_factory=SuspectNodes)
     _next: int = 0
     _shed_s: float = -1e9
-    _asked_s: float = -1e9
-    _refused: set[str] = field(default_factory=set)
+    _autoscaler: AutoscalerWatch = field(default_factory=AutoscalerWatch)
     _claims: tuple[Claim, ...] = ()
 
     def step(self, wanted: int) -> Steps:
@@ -134,20 +132,21 @@ class Units:
         what = "the first applier" if core else "a further applier"
         if place(gang, nodes) is not None:
             return f"{what} is being placed"
-        who = "" if ever else held_by(gang, nodes, self._claims, self.tag)
-        return f"{what} {shortage(gang, nodes)}{who and f' ({who})'}"
+        if ever:
+            return f"{what} {shortage(gang, nodes)}"
+        who = held_by(gang, nodes, self._claims, self.tag)
+        coming = on_their_way(self._autoscaler.starting())
+        notes = "; ".join(filter(None, [who, coming]))
+        return f"{what} {shortage(gang, nodes)}{notes and f' ({notes})'}"
 
     def refused(self) -> bool:
         """Say whether the autoscaler has no kind of node for the unit that a job cannot do without.
 
         Asked about once a second, and only while nothing else can be done.
         """
-        now_s = time.monotonic()
-        if now_s - self._asked_s >= _ASK_AUTOSCALER_S:
-            self._asked_s = now_s
-            self._refused = refused_groups()
+        refused = self._autoscaler.refused()
         waiting = [unit for unit in self.units.values() if unit.core and not unit.held]
-        return any(unit.group.id.hex() in self._refused for unit in waiting)
+        return any(unit.group.id.hex() in refused for unit in waiting)
 
     def _reserve(self, free: list[Node]) -> list[Node]:
         """Ask for one unit, whole or not at all; return what is free without it.
@@ -187,21 +186,9 @@ class Units:
     def _read(self, table: dict[str, dict[str, Any]]) -> tuple[Claim, ...]:
         """Take in what Ray says of all groups, and note which of ours are reserved."""
         claims = []
-        for row in table.values():
-            parsed = parsed_group_name(row["name"])
-            if parsed is None or row["state"] == _GONE:
-                continue
-            job, number, core = parsed
-            held = row["state"] == _HELD
-            mine = self.units.get(number) if job == self.tag else None
+        for claim in claims_in(table):
+            mine = self.units.get(claim.number) if claim.job == self.tag else None
             if mine is not None:
-                mine.held = held
-            where = row["bundles_to_node_id"]
-            nodes = tuple(where[i] for i in sorted(where)) if held else ()
-            leaving = mine is not None and mine.leaving
-            claims.append(Claim(job, number, _gang(row["bundles"]), nodes, core, leaving))
+                mine.held = claim.held
+            claims.append(replace(claim, leaving=mine is not None and mine.leaving))
         return tuple(claims)
-
-
-def _gang(bundles: dict[int, dict[str, float]]) -> Gang:
-    return tuple(Bundle(bundles[i]) for i in sorted(bundles))
