@@ -20,6 +20,7 @@ from geneva.runners.ray.names import group_name
 from geneva.runners.ray.private import ClusterNodes, read_nodes
 from geneva.runners.ray.suspects import SuspectNodes
 
+_GONE = "REMOVED"
 NODE_LABEL = "ray.io/node-id"
 # A place that was seen free and is not granted soon was taken by somebody else.
 _PINNED_S = 2.0
@@ -67,6 +68,14 @@ class Units:
         The run, see :func:`~geneva.runners.ray.names.run_tag`.
     footprint
         What its components ask for.
+
+    Attributes
+    ----------
+    units : dict of int to Unit
+        Those that are reserved or waited for.
+    taken_away : tuple of Unit
+        Those of them whose group somebody else removed. Nothing starts in there any more, and Ray
+        says nothing about what was starting.
     """
 
     tag: str
@@ -74,6 +83,7 @@ class Units:
     units: dict[int, Unit] = field(default_factory=dict)
     nodes: ClusterNodes = field(default_factory=lambda: ClusterNodes((), {}))
     suspects: SuspectNodes = field(default_factory=SuspectNodes)
+    taken_away: tuple[Unit, ...] = ()
     _next: int = 0
     _shed_s: float = -1e9
     _autoscaler: AutoscalerWatch = field(default_factory=AutoscalerWatch)
@@ -109,6 +119,10 @@ class Units:
     def look(self) -> None:
         """See which nodes there are now, without those that do not answer."""
         self.nodes = self.suspects.without(read_nodes())
+
+    def is_there(self, unit: Unit) -> bool:
+        """Say whether nobody removed the group of a unit."""
+        return bool(placement_group_table(unit.group).get("state") != _GONE)
 
     def remove(self, unit: Unit) -> None:
         """Give a unit's resources back."""
@@ -186,7 +200,11 @@ class Units:
     def _read(self, table: dict[str, dict[str, Any]]) -> tuple[Claim, ...]:
         """Take in what Ray says of all groups, and note which of ours are reserved."""
         claims = []
-        for claim in claims_in(table):
+        found = claims_in(table)
+        there = {claim.number for claim in found if claim.job == self.tag}
+        mine_held = [unit for unit in self.units.values() if unit.held]
+        self.taken_away = tuple(unit for unit in mine_held if unit.number not in there)
+        for claim in found:
             mine = self.units.get(claim.number) if claim.job == self.tag else None
             if mine is not None:
                 mine.held = claim.held
