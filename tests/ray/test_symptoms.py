@@ -152,14 +152,14 @@ def test_zero_percent_while_a_node_starts_says_so(tmp_path):
         from tests.ray.autoscaling import AutoscalingCluster
 
         cluster = AutoscalingCluster(
-            {"CPU": 1, "memory": 3e9}, {"CPU": 2, "memory": 4e9}, most_nodes=1)
+            {"CPU": 1, "memory": 3e9}, {"CPU": 2, "memory": 4e9}, most_nodes=1, startup_s=5)
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         job = table.backfill_async("out", num_cpus=2, concurrency=1, where="id < 20")
         seen = set()
         while not job.done():
             seen.add(job.status().waiting_for)
             time.sleep(0.1)
-        job.result()
+        job.result(timeout=60)
         words = "the autoscaler is starting 1 node of type node for "
         assert any(words in text for text in seen), seen
         ray.shutdown()
@@ -291,9 +291,9 @@ def test_after_retries_the_error_names_the_place_and_the_rest_is_kept_and_can_be
                    "What was computed before is kept"])
             assert time.monotonic() - began < 30
             plan = table.plan_backfill("out")
-            assert 0 < plan.pending_rows < 400, plan  # Other fragments are done.
+            assert 0 < plan.total_rows_pending < 400, plan  # Other fragments are done.
             result = table.backfill("out", progress=False, where="id <> 160")
-            assert result.columns["out"].rows_processed == plan.pending_rows - 1
+            assert result.columns["out"].rows_processed == plan.total_rows_pending - 1
             table.checkout_latest()
             found = table.to_arrow().filter(pa.compute.field("id") != 160)
             assert found["out"].to_pylist() == [i + 1 for i in found["id"].to_pylist()]
