@@ -46,6 +46,9 @@ class Settings:
     reserve_timeout_s: Annotated[float, Gt(0)] = 600.0
     """Seconds a job on a cluster waits, with no worker at all, for resources that others hold."""
 
+    stall_timeout_s: Annotated[float, Gt(0)] = 300.0
+    """Seconds that a job waits for storage, while no worker computes, before it fails."""
+
     stop_grace_s: Annotated[float, Gt(0)] = 5.0
     """Seconds that workers get to finish their current batch when a job stops early."""
 
