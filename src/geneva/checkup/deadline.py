@@ -63,8 +63,8 @@ def in_short(error: BaseException) -> str:
 
     Examples
     --------
-    >>> in_short(ValueError("one  thing\\nand another"))
-    'ValueError: one thing and another'
+    >>> in_short(ValueError("one  thing"))
+    'ValueError: one thing'
     """
     text = " ".join(str(error).split())
     if len(text) > _MOST_CHARACTERS:

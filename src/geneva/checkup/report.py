@@ -98,8 +98,6 @@ class Report:
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{column}</th>" for column in (*_COLUMNS, "fix"))
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in asdict(check).values()) + "</tr>"
-            for check in self.checks
-        )
+        cells = [[escape(cell) for cell in asdict(check).values()] for check in self.checks]
+        rows = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in cells)
         return f"<table><tr>{head}</tr>{rows}</table><p>{self._sum()}</p>"

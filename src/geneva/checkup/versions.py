@@ -23,34 +23,44 @@ def check_versions() -> Sequence[Check]:
     >>> [check.name for check in check_versions()]
     ['geneva', 'python', 'pyarrow', 'pylance', 'lancedb', 'ray']
     """
-    python = platform.python_version()
-    checks = [Check("geneva", "ok", __version__), _fitting("python", python, _pythons())]
-    for name in ("pyarrow", "pylance", "lancedb"):
-        checks.append(_fitting(name, metadata.version(name), _wanted(name)))
+    checks = [
+        Check("geneva", "ok", __version__),
+        _fitting("python", platform.python_version(), _pythons()),
+        *(_installed(name) for name in ("pyarrow", "pylance", "lancedb")),
+    ]
     try:
-        checks.append(_fitting("ray", metadata.version("ray"), _wanted("ray")))
+        checks.append(_installed("ray"))
     except metadata.PackageNotFoundError:
         found = "not installed; only clusters need it"
         checks.append(Check("ray", "skipped", found, f"To use one: {_INSTALL_RAY}"))
     return checks
 
 
+def _installed(name: str) -> Check:
+    wanted = [requirement for requirement in _requirements() if requirement.name.lower() == name]
+    return _fitting(name, metadata.version(name), wanted)
+
+
 def _fitting(name: str, version: str, wanted: Sequence[Requirement]) -> Check:
+    """Compare a version with what this version of Geneva asks for.
+
+    Examples
+    --------
+    >>> _fitting("pyarrow", "9.0", [Requirement("pyarrow>=18")]).fix
+    "pip install 'pyarrow>=18'"
+    """
     for requirement in wanted:
         if not requirement.specifier.contains(version, prereleases=True):
             expected = f"{name}{requirement.specifier}"
-            fix = f"pip install '{expected}'" if name != "python" else f"Use {expected}."
-            return Check(name, "failed", f"{version}; {__version__} of Geneva needs {expected}", fix)
+            found = f"{version}; Geneva {__version__} needs {expected}"
+            fix = f"Use {expected}." if name == "python" else f"pip install '{expected}'"
+            return Check(name, "failed", found, fix)
     return Check(name, "ok", version)
 
 
 def _pythons() -> list[Requirement]:
     wanted = metadata.metadata(_PACKAGE)["Requires-Python"]
     return [Requirement(f"python{wanted}")] if wanted else []
-
-
-def _wanted(name: str) -> list[Requirement]:
-    return [one for one in _requirements() if one.name.lower() == name]
 
 
 def _requirements() -> Iterator[Requirement]:

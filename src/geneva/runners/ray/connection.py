@@ -62,7 +62,7 @@ class ClusterContext(RayContext):
         address = self._cluster.ray_address or ""
         what = f"cluster {self._cluster.name!r}"
         connect(what, address, {**self._options, **self._cluster.ray_init_kwargs})
-        return Link(_disconnect)
+        return Link(disconnect)
 
     def check_connection(self) -> None:
         """Refuse another cluster than the one that this process is connected to."""
@@ -119,7 +119,7 @@ def connect(what: str, address: str, options: dict[str, Any]) -> None:
         ) from error
 
 
-def _disconnect() -> None:
+def disconnect() -> None:
     """Undo :func:`connect`."""
     with contextlib.suppress(RuntimeError):
         ray.shutdown()
