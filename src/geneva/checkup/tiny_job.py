@@ -32,12 +32,6 @@ def run_tiny_job(scratch: TableLocation, timeout_s: float) -> Sequence[Check]:
         A folder of its own; whoever made it removes it.
     timeout_s
         Seconds after which the job is stopped.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> run_tiny_job(TableLocation(tempfile.mkdtemp()), 60)[0].found
-    '20 rows computed by worker processes of this machine, ... s'
     """
     began_s = time.monotonic()
     where = {"ray": "the Ray cluster", "process": "worker processes of this machine"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from typing import Any
 
@@ -22,6 +23,7 @@ from geneva.runners.ray.reach import RAY_CLIENT, answers, cluster_address
 
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
 _ANSWER_S = 5.0
+_QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 class ClusterContext(RayContext):
@@ -138,4 +140,4 @@ def connect_to_environment() -> None:
             f"{_ADDRESS_VARIABLE}={address!r}; expected 'host:port' or 'ray://host:port' of a Ray "
             "cluster. Unset it, or pass runner='process', to compute on this machine."
         ) from error
-    connect(f"the cluster of {_ADDRESS_VARIABLE}", address, {"log_to_driver": False})
+    connect(f"the cluster of {_ADDRESS_VARIABLE}", address, _QUIET)
