@@ -47,10 +47,12 @@ class Report:
 
     Examples
     --------
-    >>> report = Report((
-    ...     Check("python", "ok", "3.12.1"),
-    ...     Check("disk", "failed", "12 MiB free", "Free some space."),
-    ... ))
+    >>> report = Report(
+    ...     (
+    ...         Check("python", "ok", "3.12.1"),
+    ...         Check("disk", "failed", "12 MiB free", "Free some space."),
+    ...     )
+    ... )
     >>> report.ok
     False
     >>> print(report)
