@@ -96,7 +96,7 @@ def check_request(function: UDF, shape: ClusterShape) -> Sequence[Check]:
     ...     return 1.0
     >>> machine = shape_of_machine(Machine(num_cpus=2, num_gpus=0, memory_bytes=8 << 30))
     >>> check_request(embedded, machine)[0].found
-    'an applier needs 1 GPU; this machine has 0 GPUs'
+    'an applier needs 1 GPU; this machine has 0 GPU'
     """
     applier = Request(
         num_cpus=function.num_cpus,
