@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from geneva._version import __version__
 
 if TYPE_CHECKING:
+    from geneva.checkup.doctor import doctor
     from geneva.db import Connection, connect
     from geneva.job_future import JobFuture
     from geneva.jobs.result import BackfillJobResult, JobResult, UdfResult
@@ -40,6 +41,7 @@ _LAZY = {
     "UDFArgType": "geneva.transformer.signature",
     "UdfResult": "geneva.jobs.result",
     "connect": "geneva.db",
+    "doctor": "geneva.checkup.doctor",
     "get_current_context": "geneva.runners.select",
     "udf": "geneva.transformer.udf",
 }
@@ -55,6 +57,7 @@ __all__ = [
     "UdfResult",
     "__version__",
     "connect",
+    "doctor",
     "get_current_context",
     "udf",
     "version",

@@ -55,6 +55,9 @@ class Settings:
     admission__timeout: Annotated[float, Gt(0)] = 3.0
     """Seconds that a new autoscaler gets to say whether it can add nodes."""
 
+    stall_timeout_s: Annotated[float, Gt(0)] = 300.0
+    """Seconds that a job waits for storage, while no worker computes, before it fails."""
+
     stop_grace_s: Annotated[float, Gt(0)] = 5.0
     """Seconds that workers get to finish their current batch when a job stops early."""
 

@@ -96,6 +96,10 @@ class BackfillTimeoutError(GenevaError, TimeoutError):
     """The job reached its ``timeout`` and was stopped; what was computed is kept."""
 
 
+class StalledError(GenevaError, RuntimeError):
+    """Nothing happened in the job for ``stall_timeout`` seconds; what was computed is kept."""
+
+
 class JobCancelledError(GenevaError, RuntimeError):
     """The job was cancelled; what was computed is kept."""
 

@@ -193,6 +193,7 @@ class Table:
         skip_frags: int = 0,
         commit_granularity: int | None = 64,
         timeout: timedelta | float | None = None,
+        stall_timeout: timedelta | float | None = None,
         force: bool = False,
         progress: bool = True,
         runner: str | None = None,
@@ -236,6 +237,10 @@ class Table:
             Fragments per commit, and so how soon readers see results. None commits once.
         timeout
             Seconds, or a timedelta, after which the job is stopped; what is computed is kept.
+        stall_timeout
+            Seconds, or a timedelta, that the job may wait for storage while no worker computes;
+            then it fails and says what it waits for. Default: 5 minutes
+            (``GENEVA_STALL_TIMEOUT_S``).
         force
             Compute rows again that are computed already.
         progress
@@ -264,7 +269,7 @@ class Table:
             Not even one applier fits on this machine; nothing was written.
         UDFError, WrongReturnTypeError
             The function failed; the user's exception is its cause.
-        BackfillTimeoutError, FatalWorkerError, TableChangedError
+        BackfillTimeoutError, StalledError, FatalWorkerError, TableChangedError
             The job ended early.
         """
         arguments = _arguments(locals())

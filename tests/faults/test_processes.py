@@ -15,6 +15,7 @@ import pytest
 
 import geneva
 from geneva import errors
+from geneva.config import settings
 from tests.conftest import values
 
 SLOW = """
@@ -326,3 +327,54 @@ def test_two_jobs_at_once_share_the_session(make_table):
     for job in jobs:
         job.result(timeout=60)
     assert values(table, "out") == values(other, "out") == {i: i for i in range(100)}
+
+
+@pytest.fixture
+def _short_grace(monkeypatch):
+    monkeypatch.setenv("GENEVA_STOP_GRACE_S", "0.5")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ("data/*.lance", r"worker \d+ has been reading rows \(fragment 0\) for"),
+        ("_udfs/*", r"worker \d+ has been loading the function for"),
+    ],
+)
+@pytest.mark.usefixtures("_short_grace")
+def test_a_job_whose_storage_never_answers_fails_and_says_so(make_table, files, words):
+    table = make_table(40, 40)
+    table.add_columns({"out": geneva.udf(lambda id: id, data_type=_int64())})
+    found = list(Path(table.uri).glob(files))
+    for path in found:
+        path.unlink()
+        os.mkfifo(path)  # Whoever opens it waits until somebody writes.
+    assert found
+    began = time.monotonic()
+    with pytest.raises(errors.StalledError, match=words) as caught:
+        table.backfill("out", stall_timeout=1, progress=False)
+    assert time.monotonic() - began < 30
+    assert "docs.out" in str(caught.value)
+
+
+@pytest.mark.parametrize("sleep", ["time.sleep", "ctypes.PyDLL(None).sleep"])
+def test_a_row_may_take_longer_than_the_stall_timeout(make_table, sleep):
+    table = make_table(2, 2)
+    table.add_columns({"out": geneva.udf(_sleeping(sleep), batch_size=1)})
+    table.backfill("out", stall_timeout=0.5, where="id = 1", progress=False)
+    assert values(table, "out") == {0: None, 1: 1}
+
+
+def _sleeping(sleep: str):
+    def slow(id: int) -> int:
+        import ctypes  # noqa: F401
+        import time  # noqa: F401
+
+        eval(sleep)(12)  # The worker tells what it is at after 5 to 10 seconds.
+        return id
+
+    return slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from geneva.errors import FatalWorkerError, WorkerStartError
+from geneva.errors import FatalWorkerError, StalledError, WorkerStartError
 from geneva.jobs import messages as m
 from geneva.jobs.limits import Limits
 from geneva.jobs.planner import Plan
@@ -105,7 +105,7 @@ class Judge:
         if too_many is not None:
             assert isinstance(error, FatalWorkerError)
             assert "did not start" not in str(error)
-        elif error is not None:
+        elif error is not None and not isinstance(error, StalledError):
             assert isinstance(error, WorkerStartError)
             assert "did not start" in str(error)
             assert not (self._has(m.Role.APPLIER) and self._has(m.Role.WRITER))

@@ -13,9 +13,11 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from geneva.errors import StalledError
 from geneva.jobs import messages as m
 from geneva.jobs.limits import Limits
 from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
+from geneva.jobs.stage import Stage
 from geneva.jobs.state import JobState
 from geneva.storage.model import ColumnFile, Part, RowRange
 from tests.property.judge import Judge
@@ -31,7 +33,8 @@ class Troubles:
 
     Of the lost workers some are ``ghosts``: they live on, and what they say comes late. ``rooms``
     are how many workers of a role the cluster has room for, each for so many steps, the last one
-    for ever; None is room for all.
+    for ever; None is room for all. Stuck workers say every few seconds what they are ``stuck_at``,
+    or nothing. ``reports`` are how often one that is not stuck says that something takes it long.
     """
 
     losses: int = 0
@@ -41,6 +44,9 @@ class Troubles:
     failures: int = 0
     stuck_starts: int = 0
     stuck_workers: int = 0
+    stuck_at: tuple[Stage | None, ...] = (None,)
+    stuck_writers: int = 0
+    reports: int = 0
     outdated: int = 0
     commit_failures: int = 0
     stop_after: int | None = None
@@ -80,6 +86,9 @@ class SimWorker:
     alive: bool = True
     ghost: bool = False
     stuck: bool = False
+    stuck_at: Stage | None = None
+    acted_s: float = 0.0
+    said_s: float = 0.0
     stop_asked: bool = False
     asked_back: bool = False
     loaded: bool = False
@@ -127,6 +136,8 @@ class Simulation:
         self.applier = m.Role.APPLIER if limits.separate_writers else m.Role.BOTH
         self.left = Counter({k: v for k, v in vars(troubles).items() if isinstance(v, int)})
         self.causes = troubles.causes
+        self.stuck_at = troubles.stuck_at
+        self.got_stuck = 0
         self.stop_after = troubles.stop_after
         self.rooms = deque(troubles.rooms)
         self.room: int | None = None
@@ -214,9 +225,15 @@ class Simulation:
         if worker.answers:
             acts.append(lambda: self._send(worker.answers.popleft()))
         if worker.stuck:
+            if worker.stuck_at is not None and self.now_s - worker.said_s > 5:
+                acts.append(lambda: self._say_busy(number, worker, worker.stuck_at))
             return acts
+        busy_s = self.now_s - worker.acted_s
+        long = 5 < busy_s < self.judge.limits.stall_timeout_s / 2
+        if worker.running is not None and long and self._take("reports", 0.3):
+            self._say_busy(number, worker, self.random.choice(list(Stage)))
         if worker.running is not None:
-            acts.append(lambda: self._go_on(number, worker, worker.running))
+            acts.append(lambda: self._go_on(number, worker.running))
         elif worker.inbox:
             acts.append(lambda: self._begin(number, worker))
         return acts
@@ -229,8 +246,20 @@ class Simulation:
         if known and isinstance(event, m.TaskApplied) and event.file is not None:
             self.judge.finish_file(event.file.fragment_id, self.files[event.file.fragment_id])
         commands = self.state.handle(event, self.now_s)
+        if isinstance(self.state._error, StalledError) and self.judge.error is None:
+            self._check_stalled()
         self.judge.decide(self.state._error)
         self._execute(commands)
+
+    def _check_stalled(self) -> None:
+        """Check that everybody who has work is stuck where nothing is computed, for long enough."""
+        busy = [self.workers[number] for number, orders in self.judge.known.items() if orders]
+        assert busy
+        for worker in busy:
+            assert worker.stuck
+            assert worker.stuck_at is not None
+            assert not worker.stuck_at.computes
+            assert self.now_s - worker.acted_s > self.judge.limits.stall_timeout_s
 
     def _execute(self, commands: list[m.Command]) -> None:
         for command in commands:
@@ -312,6 +341,15 @@ class Simulation:
         self.workers[number].asked_back = True
         self._send(m.ReleaseRequested(number, "another job needs its place"))
 
+    def _say_busy(self, number: int, worker: SimWorker, stage: Stage) -> None:
+        worker.said_s = self.now_s
+        self._send(m.WorkerBusy(number, stage, self.now_s - worker.acted_s))
+
+    def _get_stuck(self, worker: SimWorker, stage: Stage | None) -> None:
+        self.got_stuck += 1
+        worker.stuck, worker.stuck_at = True, stage
+        worker.acted_s = worker.said_s = self.now_s
+
     def _lose(self, number: int) -> None:
         self.left["losses"] -= 1
         worker = self.workers[number]
@@ -322,6 +360,10 @@ class Simulation:
         self._send(m.WorkerLost(number, exit_code, "last words", cause=cause, role=worker.role))
 
     def _begin(self, number: int, worker: SimWorker) -> None:
+        worker.acted_s = self.now_s
+        if isinstance(worker.inbox[0], m.WriteFragment) and self._take("stuck_writers", 0.2):
+            self._get_stuck(worker, Stage.WRITE)
+            return
         command = worker.inbox.popleft()
         if isinstance(command, m.WriteFragment):
             if self._take("failures", 0.2):
@@ -338,10 +380,12 @@ class Simulation:
             worker.loaded = True
             self._send(m.TaskStarted(number, command.task.task_id, setup_s=0.3))
 
-    def _go_on(self, number: int, worker: SimWorker, running: Running) -> None:
+    def _go_on(self, number: int, running: Running) -> None:
         chance = self.random.random()
+        worker = self.workers[number]
+        worker.acted_s = self.now_s
         if self._take("stuck_workers", 0.1):
-            worker.stuck = True
+            self._get_stuck(worker, self.random.choice(self.stuck_at))
         elif self._take("failures", 0.1):
             worker.running = None
             self._write_part(number, running)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from geneva.errors import WorkerStartError
+from geneva.errors import StalledError, WorkerStartError
 from geneva.jobs.limits import Limits
 from geneva.jobs.messages import LossCause, Outcome
 from geneva.jobs.planner import plan_backfill
-from tests.property.simulation import Simulation, Troubles
+from geneva.jobs.stage import Stage
+from tests.property.simulation import Injected, Simulation, Troubles
 from tests.property.tables import Case, cases
 
 few = st.integers(0, 2)
 causes = st.sets(st.sampled_from(LossCause), min_size=1).map(
     lambda chosen: tuple(sorted(chosen, key=lambda cause: cause.value))
 )
+
+
+def stages(among: Iterable[Stage]) -> st.SearchStrategy[tuple[Stage | None, ...]]:
+    """Say what stuck workers are at; None is one of which nothing is heard."""
+    return st.lists(st.sampled_from([*among, None]), min_size=1, max_size=3).map(tuple)
+
+
 # Each lasts longer than a worker may take to start.
 rooms = st.lists(st.tuples(st.integers(0, 3), st.integers(20, 120)), max_size=3).flatmap(
     lambda changes: st.integers(1, 3).map(lambda last: (*changes, (last, 0)))
@@ -32,6 +41,9 @@ troubles = st.builds(
     failures=few,
     stuck_starts=few,
     stuck_workers=few,
+    stuck_at=stages(Stage),
+    stuck_writers=few,
+    reports=few,
     outdated=few,
     commit_failures=st.integers(0, 1),
     stop_after=st.none() | st.integers(0, 60),
@@ -54,6 +66,12 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def run(case: Case, how: dict[str, Any], what: Troubles, **bounds: Any) -> Outcome:
+    return simulate(case, how, what, **bounds)[0]
+
+
+def simulate(
+    case: Case, how: dict[str, Any], what: Troubles, **bounds: Any
+) -> tuple[Outcome, Simulation]:
     plan = plan_backfill(case.spec, case.snapshot)
     assume(plan.has_work)
     pending = {t.state.fragment_id: set(t.pending.nonzero()[0].tolist()) for t in case.truths}
@@ -63,13 +81,14 @@ def run(case: Case, how: dict[str, Any], what: Troubles, **bounds: Any) -> Outco
         # Others may compute for long before one gets its turn to start.
         worker_start_timeout_s=200,
         separate_writers=how["separate"],
+        stall_timeout_s=60,
         **bounds,
     )
     simulation = Simulation(plan, pending, limits, what, how["seed"], row_s=how["row_s"])
     outcome = simulation.run(how["ready"], how["starting"])
     event(f"error: {type(outcome.error).__name__}")
     event(f"most: {how['most']}")
-    return outcome
+    return outcome, simulation
 
 
 @settings(max_examples=300)
@@ -112,7 +131,7 @@ def test_a_cluster_that_gives_fewer_workers_at_times_none_only_takes_longer(
 @settings(max_examples=400)
 @given(cases(windows=False), runs(), troubles)
 def test_a_run_ends_whatever_happens(case, how, what):
-    if what.stuck_workers and what.stop_after is None:
+    if (what.stuck_workers or what.stuck_writers) and what.stop_after is None:
         what = replace(what, stop_after=200)  # A function may take for ever, a user does not.
     run(case, how, what)
 
@@ -124,3 +143,26 @@ def test_workers_that_never_start_end_the_run(case, how):
     if outcome.error is not None:
         assert isinstance(outcome.error, WorkerStartError)
         assert "did not start" in str(outcome.error)
+
+
+WAITING = (Stage.LOAD, Stage.READ, Stage.CHECKPOINT)
+
+
+@settings(max_examples=200)
+@given(cases(windows=False), runs(), st.sets(st.sampled_from(WAITING), min_size=1), few)
+def test_a_run_whose_workers_wait_for_storage_for_ever_ends(case, how, at, writers):
+    what = Troubles(stuck_workers=100, stuck_at=tuple(at), stuck_writers=writers, reports=3)
+    outcome, simulation = simulate(case, how, what)
+    assert isinstance(outcome.error, StalledError) is (simulation.got_stuck > 0)
+    assert simulation.got_stuck or outcome.error is None
+
+
+@settings(max_examples=100)
+@given(cases(windows=False), runs(), st.sampled_from([Stage.UDF, Stage.SETUP, None]), few)
+def test_a_run_with_somebody_who_may_compute_does_not_end_by_itself(case, how, at, writers):
+    what = Troubles(stuck_workers=1, stuck_at=(at,), stuck_writers=writers, stop_after=2_000)
+    outcome, simulation = simulate(case, how, what)
+    stuck_at_work = [w for w in simulation.workers.values() if w.stuck and w.stuck_at == at]
+    if stuck_at_work:
+        assert isinstance(outcome.error, Injected)
+        assert simulation.now_s > 200

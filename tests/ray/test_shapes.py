@@ -56,7 +56,7 @@ def test_the_guides_clusters_run_what_it_recommends(tmp_path, head, workers, cou
         SHAPE,
         f"""
         # So long that all are there before it ends: two cores start 26 processes for the large one.
-        os.environ["ROW_S"] = "{0.06 * concurrency:.2f}"
+        os.environ["ROW_S"] = "{0.045 * concurrency:.3f}"
         cluster, nodes = shaped({head}, {workers}, {count})
         job = table.backfill_async("out", concurrency={concurrency})
         now = settled({{"driver": 1, "tracker": 1, "applier": {concurrency}}})

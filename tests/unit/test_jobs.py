@@ -36,6 +36,7 @@ from geneva.jobs.messages import (
     TaskApplied,
     TaskStarted,
     Tick,
+    WorkerBusy,
     WorkerLost,
     WorkerReady,
     WriteFragment,
@@ -44,6 +45,7 @@ from geneva.jobs.planner import Plan, plan_backfill
 from geneva.jobs.progress import Progress
 from geneva.jobs.scaling import Workload, seconds_left, workers_wanted
 from geneva.jobs.spec import BackfillArguments, backfill_spec
+from geneva.jobs.stage import Stage
 from geneva.jobs.state import JobState
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.control import TaskControl
@@ -138,6 +140,9 @@ def test_the_call_wins_over_the_function():
         ({}, "commit_granularity", 64),
         ({"timeout": 1.5}, "timeout_s", 1.5),
         ({"timeout": np.timedelta64(90, "s").item()}, "timeout_s", 90.0),
+        ({}, "stall_timeout_s", None),
+        ({"stall_timeout": 20}, "stall_timeout_s", 20),
+        ({"stall_timeout": np.timedelta64(90, "s").item()}, "stall_timeout_s", 90.0),
     ],
 )
 def test_spec(arguments, field, value):
@@ -404,6 +409,76 @@ def test_a_writer_starts_shortly_before_it_is_needed_and_goes_when_it_is_not():
     assert job.handle(Tick(), 81.0) == []
     assert job.handle(Tick(), 83.0) == [ReleaseWorker(writer)]
     assert job.handle(Tick(), 84.0) == []
+
+
+def stalling(*fragments: int, **bounds) -> JobState:
+    """Begin a run with a worker for each fragment, of which none has said anything."""
+    job = JobState(plan_of(*fragments), Limits(len(fragments), stall_timeout_s=60, **bounds))
+    begun = job.begin(tuple(range(len(fragments))), 0, now_s=0)
+    assert [command.worker for command in begun] == list(range(len(fragments)))
+    return job
+
+
+def tell(
+    job: JobState, until_s: int, stages: dict[int, Stage], since_s: float = 0
+) -> list[Command]:
+    """Let workers say every five seconds what they are at; return the first commands, and when."""
+    for now_s in range(int(since_s) + 5, until_s + 1, 5):
+        for worker, stage in stages.items():
+            busy = WorkerBusy(worker, stage, now_s - since_s, f"applier-{worker} on node n{worker}")
+            commands = job.handle(busy, float(now_s))
+            if commands:
+                return [*commands, now_s]
+    return []
+
+
+def test_a_run_that_only_waits_ends_and_says_for_what():
+    job = stalling(0, 1)
+    *stops, now_s = tell(job, 100, {0: Stage.READ, 1: Stage.CHECKPOINT})
+    assert stops == [StopTask(0), StopTask(1)]
+    assert 60 < now_s <= 70
+    kill, other, finish = job.handle(Tick(), now_s + 6.0)
+    assert (kill, other) == (KillWorker(0), KillWorker(1))
+    error = finish.outcome.error
+    assert type(error) is errors.StalledError
+    for words in (
+        "docs.c",
+        "applier-0 on node n0 has been reading rows (fragment 0) for 65 s",
+        "applier-1 on node n1 has been making rows durable (fragment 1) for 65 s",
+        "stall_timeout=",
+        "is kept",
+    ):
+        assert words in str(error)
+
+
+@pytest.mark.parametrize("at", [Stage.UDF, Stage.SETUP, None])
+def test_a_run_waits_as_long_as_somebody_may_compute(at):
+    job = stalling(0, 1)
+    stages = {0: Stage.READ} if at is None else {0: Stage.READ, 1: at}
+    assert tell(job, 3_000, stages) == []
+    assert job.stalls_at == ""
+
+
+def test_a_worker_that_falls_silent_may_compute():
+    job = stalling(0)
+    assert tell(job, 55, {0: Stage.READ}) == []
+    assert [job.handle(Tick(), float(now_s)) for now_s in range(56, 4_000)] == [[]] * 3_944
+
+
+def test_progress_begins_the_wait_anew():
+    job = stalling(0)
+    assert tell(job, 55, {0: Stage.READ}) == []
+    assert job.stalls_at == "applier-0 on node n0 has been reading rows (fragment 0) for 55 s"
+    job.handle(RowsApplied(0, 0, 4, 32, position=4, times=StageTimes()), 56.0)
+    assert job.stalls_at == ""
+    assert tell(job, 116, {0: Stage.LOAD}, since_s=56) == []
+    assert tell(job, 126, {0: Stage.LOAD}, since_s=56)[0] == StopTask(0)
+
+
+def test_a_worker_that_gets_ready_for_nothing_is_no_progress():
+    job = stalling(0)
+    job.handle(WorkerReady(1, 0.4, Role.WRITER), 50.0)
+    assert tell(job, 70, {0: Stage.READ})[0] == StopTask(0)
 
 
 # -- the driver ----------------------------------------------------------------------------------

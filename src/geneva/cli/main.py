@@ -131,5 +131,37 @@ def plan(
         raise typer.Exit(1)
 
 
+@app.command()
+def doctor(
+    uri: Annotated[
+        str | None,
+        typer.Argument(help="A database: a folder or an object-store URI. Its storage is checked."),
+    ] = None,
+    udf: Annotated[
+        str | None, typer.Option(help="A function to check as well: module:name.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check that backfills can run here, and say how to fix what keeps them from it.
+
+    On the Ray cluster that RAY_ADDRESS names, or on this machine. The exit code is 1 if a check
+    failed.
+    """
+    import os
+    import sys
+
+    from geneva.checkup.deadline import left_behind
+    from geneva.checkup.doctor import doctor as examine
+
+    report = examine(uri, udf=udf, progress=sys.stderr.isatty())
+    typer.echo(report.to_json() if as_json else str(report))
+    code = 0 if report.ok else 1
+    if left_behind():
+        # What hangs in a thread could keep the interpreter from ending.
+        sys.stdout.flush()
+        os._exit(code)
+    raise typer.Exit(code)
+
+
 if __name__ == "__main__":
     app()

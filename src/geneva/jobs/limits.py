@@ -28,6 +28,8 @@ class Limits:
         Seconds that workers get to end their tasks when the job stops early.
     worker_start_timeout_s : float
         Seconds that a worker may take to start.
+    stall_timeout_s : float
+        Seconds without progress, and without anybody who computes, after which the job fails.
     startup_s : float
         Seconds that a worker is expected to take, until one was measured.
     separate_writers : bool
@@ -42,6 +44,7 @@ class Limits:
     max_node_losses: int = 10
     stop_grace_s: float = 5.0
     worker_start_timeout_s: float = 120.0
+    stall_timeout_s: float = 300.0
     startup_s: float = 0.4
     separate_writers: bool = False
     checkpoint_interval_s: float = 10.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from geneva.jobs.planner import ApplyTask, FragmentPlan
+from geneva.jobs.stage import Stage
 from geneva.storage.model import ColumnFile, ComputedColumn, Part, RowRange, TableLocation
 
 
@@ -290,6 +291,28 @@ class FunctionPrinted:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerBusy:
+    """A worker is at one thing for longer than a few seconds; it says so every few seconds.
+
+    Attributes
+    ----------
+    worker : int
+        Who.
+    stage : Stage
+        What it is at.
+    seconds : float
+        For how long, of one batch.
+    place : str
+        What the user reads for it, with its node; empty on one machine.
+    """
+
+    worker: int
+    stage: Stage
+    seconds: float
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskStarted:
     """A worker begins to compute its first task; the function is loaded and set up."""
 
@@ -419,9 +442,9 @@ class StopRequested:
 
 
 Event: TypeAlias = (
-    "WorkerReady | WorkerLost | ReleaseRequested | WorkersWaiting | FunctionPrinted | TaskStarted"
-    " | RowsApplied | PartWritten | TaskApplied | TaskSplit | TaskFailed | FragmentWritten"
-    " | Committed | CommitFailed | Tick | StopRequested"
+    "WorkerReady | WorkerLost | ReleaseRequested | WorkersWaiting | FunctionPrinted | WorkerBusy"
+    " | TaskStarted | RowsApplied | PartWritten | TaskApplied | TaskSplit | TaskFailed"
+    " | FragmentWritten | Committed | CommitFailed | Tick | StopRequested"
 )
 
 

@@ -27,6 +27,8 @@ class Progress:
         Those on their way that wait for resources.
     waiting_for : str
         Which resources, and who holds them.
+    stalls_at : str
+        What it waits for, when it has got nowhere for long.
     elapsed_s : float
         Seconds since the job began.
     rows_per_s : float
@@ -51,6 +53,7 @@ class Progress:
     workers_granted: int = 0
     workers_waiting: int = 0
     waiting_for: str = ""
+    stalls_at: str = ""
     elapsed_s: float = 0.0
     rows_per_s: float = 0.0
     stage_s: dict[str, float] = field(default_factory=dict)

@@ -43,6 +43,8 @@ class BackfillSpec:
         Fragments per commit; None commits once, at the end.
     timeout_s : float or None
         Seconds until the job is stopped.
+    stall_timeout_s : float or None
+        Seconds without progress after which the job fails; None takes the setting.
     num_cpus, num_gpus : float
         CPUs and GPUs of one applier, all its threads together.
     memory_bytes : int
@@ -71,6 +73,7 @@ class BackfillSpec:
     skip_frags: int
     commit_granularity: int | None
     timeout_s: float | None
+    stall_timeout_s: float | None
     num_cpus: float
     num_gpus: float
     memory_bytes: int
@@ -101,6 +104,7 @@ class BackfillArguments:
     skip_frags: int = 0
     commit_granularity: int | None = 64
     timeout: timedelta | float | None = None
+    stall_timeout: timedelta | float | None = None
     _admission_check: bool | None = None
     _admission_strict: bool | None = None
 
@@ -141,11 +145,8 @@ def check_arguments(arguments: BackfillArguments) -> None:
     if where is not None and not str(where).strip():
         _refuse("where", where, 'SQL such as "id > 10", or None')
     _check_admission(arguments)
-    timeout = arguments.timeout
-    if timeout is not None and not isinstance(timeout, timedelta) and not _is_number(timeout):
-        _refuse("timeout", timeout, "seconds, a timedelta or None")
-    if timeout is not None and _seconds(timeout) <= 0:  # type: ignore[operator]
-        _refuse("timeout", timeout, "more than 0 seconds")
+    _duration("timeout", arguments.timeout)
+    _duration("stall_timeout", arguments.stall_timeout)
 
 
 def _check_admission(arguments: BackfillArguments) -> None:
@@ -183,6 +184,7 @@ def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> Backf
         skip_frags=arguments.skip_frags,
         commit_granularity=arguments.commit_granularity,
         timeout_s=_seconds(arguments.timeout),
+        stall_timeout_s=_seconds(arguments.stall_timeout),
         # Threads of one applier run at the same time, each with the function's CPUs.
         num_cpus=chosen("num_cpus") * arguments.intra_applier_concurrency,
         num_gpus=chosen("num_gpus"),
@@ -210,6 +212,14 @@ def _is_number(value: object) -> bool:
 def _positive(name: str, value: object) -> None:
     if type(value) is not int or value < 1:
         _refuse(name, value, "a whole number of at least 1")
+
+
+def _duration(name: str, given: timedelta | float | None) -> None:
+    if given is not None and not isinstance(given, timedelta) and not _is_number(given):
+        _refuse(name, given, "seconds, a timedelta or None")
+    seconds = _seconds(given)
+    if seconds is not None and seconds <= 0:
+        _refuse(name, given, "more than 0 seconds")
 
 
 def _refuse(name: str, value: object, expected: str) -> None:

@@ -32,12 +32,17 @@ from geneva.jobs.messages import (
     TaskSplit,
     TaskStarted,
     Tick,
+    WorkerBusy,
     WorkerLost,
     WorkerReady,
     WorkersWaiting,
 )
 from geneva.jobs.planner import Plan
 from geneva.jobs.scheduler import Scheduler
+from geneva.jobs.stall import StallWatch
+
+# Before that, a job that is slow to read would say so all the time.
+_SAY_STALLED_S = 30.0
 
 
 class JobState:
@@ -64,6 +69,7 @@ class JobState:
         self.finished = False
         self._plan = plan
         self._losses = LossBook(limits)
+        self._stall = StallWatch(limits.stall_timeout_s)
         self._limits = limits
         self._began_s = 0.0
         self._had_workers_s = 0.0
@@ -80,6 +86,7 @@ class JobState:
     def begin(self, ready: tuple[int, ...], starting: int, now_s: float) -> list[Command]:
         """Start the run with the workers that are there or on their way."""
         self.scheduler.now_s = self._began_s = self._had_workers_s = now_s
+        self._stall.begin(now_s)
         self.scheduler.begin(ready, starting)
         return self._advance()
 
@@ -100,12 +107,13 @@ class JobState:
             self._had_workers_s = now_s
         if getattr(event, "worker", None) in self._gone:
             return self._advance()  # It said this before, or comes back; nobody waits for it.
+        self._stall.record(event, now_s)
         react = getattr(self, _REACTIONS[type(event)])
         commands: list[Command] = react(event) or []
         return commands + self._advance()
 
-    def _nothing(self, event: Tick) -> None:
-        """Nothing changes but the time."""
+    def _nothing(self, event: Tick | WorkerBusy) -> None:
+        """Nothing changes but the time, and what is known of a worker."""
 
     def _workers_waiting(self, event: WorkersWaiting) -> None:
         # They are not late: whoever waits for resources has a deadline of its own.
@@ -174,8 +182,7 @@ class JobState:
             self._work.to_write.extendleft(reversed(worker.writing))
         if not self._losses.too_often(*lost, event):
             return self._risk_less() if worker.task is not None else []
-        target = f"{self._plan.table_name}.{self._plan.column_name}"
-        place = LostPlace(target, lost[0], worker.position, writing=worker.task is None)
+        place = LostPlace(self._target, lost[0], worker.position, writing=worker.task is None)
         return self._stop(loss_error(event, place, self._limits.budget(event.cause)))
 
     def _risk_less(self) -> list[Command]:
@@ -220,6 +227,9 @@ class JobState:
         if self._error is None and self._start_is_late():
             late = self._stop(late_start_error(self._limits.worker_start_timeout_s))
             return late + self._advance_stop()
+        if self._error is None and self._is_stalled():
+            now_s, workers = self.scheduler.now_s, self.scheduler.workers
+            return self._stop(self._stall.error(self._target, workers, now_s))
         if self._error is not None:
             return self._advance_stop()
         commands = self.scheduler.advance()
@@ -266,6 +276,18 @@ class JobState:
         return Finish(Outcome(error=self._error, outdated=dict(self._outdated)))
 
     @property
+    def stalls_at(self) -> str:
+        """What the run waits for when it has got nowhere for long; empty while it gets on."""
+        now_s, workers = self.scheduler.now_s, self.scheduler.workers
+        if self._stall.quiet_s(workers, now_s) <= _SAY_STALLED_S:
+            return ""
+        return self._stall.waiting(workers, now_s)
+
+    @property
+    def _target(self) -> str:
+        return f"{self._plan.table_name}.{self._plan.column_name}"
+
+    @property
     def _waits_for_resources(self) -> bool:
         """Whether everybody who is to come still waits for a place to start at."""
         return not self.scheduler.appliers and 0 < self.scheduler.workers_starting <= self._waiting
@@ -274,9 +296,16 @@ class JobState:
         waited_s = self.scheduler.now_s - self._had_workers_s
         return self.scheduler.lacks_workers and waited_s > self._limits.worker_start_timeout_s
 
+    def _is_stalled(self) -> bool:
+        # Nothing is told during a commit; what was told before is no news after it.
+        if self._committing:
+            return False
+        return self._stall.stalled(self.scheduler.workers, self.scheduler.now_s)
+
 
 _REACTIONS: dict[type, str] = {
     Tick: "_nothing",
+    WorkerBusy: "_nothing",
     WorkersWaiting: "_workers_waiting",
     ReleaseRequested: "_release_requested",
     WorkerReady: "_worker_ready",

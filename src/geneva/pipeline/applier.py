@@ -30,6 +30,8 @@ from geneva.jobs.messages import (
     TaskStarted,
 )
 from geneva.jobs.planner import ApplyTask, FragmentPlan
+from geneva.jobs.stage import Stage
+from geneva.pipeline.activity import Activity
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.environment import check_environment
@@ -61,16 +63,24 @@ class Applier:
         Id of the worker that this applier runs in.
     recorder
         Notes what is being computed.
+    activity
+        Is told what each thread is at.
     place
         What the user reads for this applier, with its node; empty on one machine.
     """
 
     def __init__(
-        self, context: JobContext, worker: int, recorder: FlightRecorder, place: str = ""
+        self,
+        context: JobContext,
+        worker: int,
+        recorder: FlightRecorder,
+        activity: Activity,
+        place: str = "",
     ) -> None:
         self._context = context
         self._worker = worker
         self._recorder = recorder
+        self._activity = activity
         self._place = place
         self._files = TableFiles(context.location)
         self._bound: BoundFunction | None = None
@@ -114,6 +124,7 @@ class Applier:
             )
             self._compute(task, fragment, control, output, reporter)
             done = RowRange(task.rows.start, control.end())
+            self._activity.enter(Stage.CHECKPOINT)
             file = output.finish(done)
             reporter.flush(done.stop)
             self._reported_at = reporter.reported_at
@@ -134,10 +145,15 @@ class Applier:
 
     def _set_up(self) -> float:
         started = time.perf_counter()
+        self._activity.enter(Stage.LOAD)
         check_environment(self._context.versions, self._place)
-        function = load_function(self._files, self._context.column.payload)
         columns = list(self._context.column.input_columns)
         self._reader = RowReader(self.dataset, columns, self._sizer.fixed)
+        payload = self._context.column.payload
+        packed = self._files.read(payload)
+        # From here on it is the user's code that takes the time: imports, and setup().
+        self._activity.enter(Stage.SETUP)
+        function = load_function(packed, payload)
         self._bound = bind(function, columns)
         try:
             self._bound.set_up()
@@ -157,6 +173,7 @@ class Applier:
         reporter: _Reporter,
     ) -> None:
         for (offsets, batch), values, seconds in self._computed(task, fragment, control, reporter):
+            self._activity.enter(Stage.CHECKPOINT)
             if isinstance(values, CallFailed):
                 kept = len(values.computed)
                 reporter.add(kept, values.computed.nbytes, int(offsets[kept]))
@@ -174,6 +191,7 @@ class Applier:
         offset = int(offsets[failed.row or 0])
         place = FailedPlace(fragment.fragment_id, offset, rows, row_id=None)
         if failed.row is not None:
+            self._activity.enter(Stage.READ)
             row_id = row_id_at(self.dataset, fragment.fragment_id, offset)
             place = replace(place, row_id=row_id, rows=1)
         return call_error(self._context, failed, place)
@@ -198,9 +216,11 @@ class Applier:
                 continue
             in_flight.append((mine, self._pool.submit(compute, mine)))
             if len(in_flight) >= 2 * self._context.threads:
+                self._activity.enter(Stage.UDF)
                 first, future = in_flight.popleft()
                 yield first, *future.result()
         while in_flight:
+            self._activity.enter(Stage.UDF)
             first, future = in_flight.popleft()
             yield first, *future.result()
 
@@ -214,11 +234,14 @@ class Applier:
         offsets, columns = batch
         rows = RowRange(int(offsets[0]), int(offsets[-1]) + 1)
         started = time.perf_counter()
+        self._activity.enter(Stage.UDF)
         with self._recorder.computing(BatchRows(fragment_id, rows)):
             try:
                 values = compute(columns)
             except CallFailed as failed:
                 values = failed
+            finally:
+                self._activity.leave()
         seconds = time.perf_counter() - started
         reporter.udf_s += seconds
         return values, seconds
@@ -235,6 +258,7 @@ class Applier:
         reader = self._reader.read(task.fragment_id, task.rows, fragment.where)
         while True:
             started = time.perf_counter()
+            self._activity.enter(Stage.READ)
             window = next(reader, None)
             reporter.read_s += time.perf_counter() - started
             if window is None:

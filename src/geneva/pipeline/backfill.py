@@ -149,7 +149,9 @@ class BackfillRun:
 
         Raises
         ------
-        UDFError, BackfillTimeoutError, JobCancelledError, FatalWorkerError, TableChangedError
+        UDFError, BackfillTimeoutError, StalledError, JobCancelledError, FatalWorkerError
+            The job ended early; what was computed is kept.
+        TableChangedError
             The job ended early; what was computed is kept.
         """
         arguments = self._job.arguments
@@ -218,6 +220,7 @@ class BackfillRun:
             max_node_losses=settings.max_node_losses,
             stop_grace_s=settings.stop_grace_s,
             worker_start_timeout_s=settings.worker_start_timeout_s,
+            stall_timeout_s=spec.stall_timeout_s or settings.stall_timeout_s,
             startup_s=runner.traits.startup_s,
             separate_writers=runner.traits.separate_writers,
             checkpoint_interval_s=settings.checkpoint_interval_s,

@@ -116,6 +116,7 @@ class ProgressMeter:
             fragments_done=self._fragments_done,
             workers=state.scheduler.appliers,
             workers_starting=state.scheduler.workers_starting,
+            stalls_at=state.stalls_at,
             elapsed_s=now_s - self._started_s,
             rows_per_s=self._speed.record(now_s, rows),
             stage_s=dict(self._stage_s),
@@ -124,7 +125,8 @@ class ProgressMeter:
 
     def finish(self, stage: str) -> None:
         """Show the end of the job."""
-        self._set(stage=stage, finished=True, elapsed_s=time.monotonic() - self._started_s)
+        elapsed_s = time.monotonic() - self._started_s
+        self._set(stage=stage, finished=True, stalls_at="", elapsed_s=elapsed_s)
         self._show(self.progress)
 
     def metrics(self) -> dict[str, float]:

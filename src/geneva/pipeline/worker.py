@@ -16,6 +16,8 @@ from geneva.jobs.messages import (
     TaskSplit,
     WriteFragment,
 )
+from geneva.jobs.stage import Stage
+from geneva.pipeline.activity import Activity
 from geneva.pipeline.applier import Applier
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.environment import check_environment
@@ -41,6 +43,11 @@ class Worker:
     place : str
         What the user reads for this worker where there are several machines: "applier 3 on node
         10.0.0.7"; empty on one machine.
+
+    Attributes
+    ----------
+    activity : Activity
+        What its threads are at.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class Worker:
         self._emit = emit
         self._recorder = recorder
         self._place = place
+        self.activity = Activity()
         self._applier: Applier | None = None
         self._context: JobContext | None = None
         self._lock = threading.Lock()
@@ -65,7 +73,7 @@ class Worker:
         """Take a job on; the function is loaded with its first task."""
         self._close()
         self._context = context
-        self._applier = Applier(context, self._worker, self._recorder, self._place)
+        self._applier = Applier(context, self._worker, self._recorder, self.activity, self._place)
         self._stop_asked = False
 
     def end_job(self) -> None:
@@ -81,6 +89,12 @@ class Worker:
 
     def execute(self, command: Apply | WriteFragment) -> None:
         """Compute a task or write a fragment, and report."""
+        try:
+            self._execute(command)
+        finally:
+            self.activity.leave()
+
+    def _execute(self, command: Apply | WriteFragment) -> None:
         assert self._applier is not None  # noqa: S101 - a job was begun before
         assert self._context is not None  # noqa: S101
         if isinstance(command, Apply):
@@ -99,8 +113,11 @@ class Worker:
             return
         try:
             applier = self._applier
+            self.activity.enter(Stage.LOAD)
             check_environment(self._context.versions, self._place)
-            writer = Writer(self._context, applier.dataset, applier.column_files, self._worker)
+            writer = Writer(
+                self._context, applier.dataset, applier.column_files, self._worker, self.activity
+            )
             writer.run(command.fragment, command.parts, self._emit)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - ends the job
             self._emit(TaskFailed(self._worker, None, placed_error(error, self._place)))

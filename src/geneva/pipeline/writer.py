@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from geneva.jobs.messages import Event, FragmentWritten, JobContext, StageTimes
 from geneva.jobs.planner import FragmentPlan
+from geneva.jobs.stage import Stage
+from geneva.pipeline.activity import Activity
 from geneva.pipeline.provenance import file_metadata
 from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset
@@ -30,15 +32,23 @@ class Writer:
         The job, its table at the job's version, and where its column files go.
     worker
         Id of the worker that this writer runs in.
+    activity
+        Is told with each window that the writer gets on.
     """
 
     def __init__(
-        self, context: JobContext, dataset: Dataset, column_files: ColumnFiles, worker: int
+        self,
+        context: JobContext,
+        dataset: Dataset,
+        column_files: ColumnFiles,
+        worker: int,
+        activity: Activity,
     ) -> None:
         self._context = context
         self._dataset = dataset
         self._column_files = column_files
         self._worker = worker
+        self._activity = activity
 
     def run(
         self, fragment: FragmentPlan, parts: tuple[Part, ...], emit: Callable[[Event], None]
@@ -46,17 +56,25 @@ class Writer:
         """Write a fragment's file and report it."""
         started = time.perf_counter()
         column = self._context.column
-        computed = _Computed(TableFiles(self._context.location), parts, column.data_type)
+        files = TableFiles(self._context.location)
+        tables = []
+        for part in parts:
+            self._activity.enter(Stage.WRITE)
+            tables.append(read_part(files, part))
+        computed = _Computed(tables, column.data_type)
+        self._activity.enter(Stage.WRITE)
         writer = self._column_files.open(fragment.fingerprint, complete=fragment.complete)
         covered = unpack_rows(fragment.kept, fragment.physical_rows)
         covered[computed.offsets] = True
         if fragment.keep_old:
             for offsets, values, known in self._merged(fragment, computed):
+                self._activity.enter(Stage.WRITE)
                 writer.append(offsets, values)
                 if fragment.trust_old:
                     covered[offsets[known]] = True
         else:
             for offsets, values in computed.windows(fragment.physical_rows):
+                self._activity.enter(Stage.WRITE)
                 writer.append(offsets, values)
         file = writer.close(
             fragment.fragment_id,
@@ -89,8 +107,7 @@ class Writer:
 class _Computed:
     """The rows of several parts as one sequence, ordered by offset, without doubles."""
 
-    def __init__(self, files: TableFiles, parts: tuple[Part, ...], data_type: pa.DataType) -> None:
-        tables = [read_part(files, part) for part in parts]
+    def __init__(self, tables: list[pa.Table], data_type: pa.DataType) -> None:
         empty = pa.table({"offset": pa.array([], pa.uint32()), "value": pa.array([], data_type)})
         table = pa.concat_tables([empty, *tables])
         self.offsets: np.ndarray = table["offset"].to_numpy()

@@ -119,6 +119,8 @@ def status(progress: Progress) -> str:
     'planning'
     >>> status(Progress("j", "t", "c", "computing", rows_total=9, workers=2, workers_granted=2))
     '2 workers, at most 2 | computing'
+    >>> status(Progress("j", "t", "c", "computing", stalls_at="worker 0 has been reading"))
+    'computing | worker 0 has been reading'
     """
     pieces = [
         workers(progress) if progress.workers_granted else "",
@@ -126,6 +128,7 @@ def status(progress: Progress) -> str:
         left(progress),
         stage(progress),
         progress.waiting_for,
+        progress.stalls_at,
     ]
     return " | ".join(filter(None, pieces))
 

@@ -75,13 +75,28 @@ def chosen_runner(kind: str | None) -> str:
     return kind
 
 
-def connect_to_ray() -> None:
-    """Connect to the cluster that ``RAY_ADDRESS`` names, if this process is connected to none."""
-    if not _connected_to_ray():
-        require_ray(f"{_ADDRESS_VARIABLE} is set, but ")
-        from geneva.runners.ray.connection import connect_to_environment
+def connect_to_ray() -> bool:
+    """Connect to the cluster that ``RAY_ADDRESS`` names, if this process is connected to none.
 
-        connect_to_environment()
+    Returns
+    -------
+    bool
+        Whether it was connected to none.
+    """
+    if _connected_to_ray():
+        return False
+    require_ray(f"{_ADDRESS_VARIABLE} is set, but ")
+    from geneva.runners.ray.connection import connect_to_environment
+
+    connect_to_environment()
+    return True
+
+
+def disconnect_from_ray() -> None:
+    """Undo a :func:`connect_to_ray` that connected this process."""
+    from geneva.runners.ray.connection import disconnect
+
+    disconnect()
 
 
 def workplace(kind: str, job: BackfillJob) -> Workplace:

@@ -1,9 +1,9 @@
 """The program of a worker process.
 
-Two threads: the main one computes, the other listens, so that a task can be split or stopped while
-the function runs. The process ends itself when the caller's process is gone: the listening thread
-sees the end of the connection, and the kernel sends a signal when the other end of standard input
-closes, which works even while the function holds the interpreter.
+Three threads: the main one computes, one listens, so that a task can be split or stopped while the
+function runs, and one tells what takes long. The process ends itself when the caller's process is
+gone: the listening thread sees the end of the connection, and the kernel sends a signal when the
+other end of standard input closes, which works even while the function holds the interpreter.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from geneva.jobs.messages import (
     WorkerReady,
     WriteFragment,
 )
+from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import sealed
 from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.worker import Worker
@@ -51,6 +52,7 @@ def main(worker: int, connection_fd: int, notes: str) -> None:
     emit(WorkerReady(worker, startup_s=0.0))
     listener = threading.Thread(target=_listen, args=(connection, host, work), daemon=True)
     listener.start()
+    tell_when_busy(worker, host.activity, emit)
     while True:
         command = work.get()
         if isinstance(command, JobContext):

@@ -70,9 +70,9 @@ def store_function(files: TableFiles, packed: PackedFunction) -> None:
         files.write(packed.path, packed.payload)
 
 
-def load_function(files: TableFiles, path: str) -> UDF:
-    """Unpickle a stored function: runs code that whoever stored it chose."""
-    function = cloudpickle.loads(files.read(path))
+def load_function(packed: pa.Buffer, path: str) -> UDF:
+    """Unpickle a function that was stored at a path: runs code that whoever stored it chose."""
+    function = cloudpickle.loads(packed)
     if not isinstance(function, UDF):
         raise UnpicklableFunctionError(f"{path} holds a {type(function).__name__}, not a UDF.")
     return function

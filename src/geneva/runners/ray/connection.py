@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from typing import Any
 
@@ -22,6 +23,7 @@ from geneva.runners.ray.reach import RAY_CLIENT, answers, cluster_address
 
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
 _ANSWER_S = 5.0
+_QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 class ClusterContext(RayContext):
@@ -62,7 +64,7 @@ class ClusterContext(RayContext):
         address = self._cluster.ray_address or ""
         what = f"cluster {self._cluster.name!r}"
         connect(what, address, {**self._options, **self._cluster.ray_init_kwargs})
-        return Link(_disconnect)
+        return Link(disconnect)
 
     def check_connection(self) -> None:
         """Refuse another cluster than the one that this process is connected to."""
@@ -119,7 +121,7 @@ def connect(what: str, address: str, options: dict[str, Any]) -> None:
         ) from error
 
 
-def _disconnect() -> None:
+def disconnect() -> None:
     """Undo :func:`connect`."""
     with contextlib.suppress(RuntimeError):
         ray.shutdown()
@@ -138,4 +140,4 @@ def connect_to_environment() -> None:
             f"{_ADDRESS_VARIABLE}={address!r}; expected 'host:port' or 'ray://host:port' of a Ray "
             "cluster. Unset it, or pass runner='process', to compute on this machine."
         ) from error
-    connect(f"the cluster of {_ADDRESS_VARIABLE}", address, {"log_to_driver": False})
+    connect(f"the cluster of {_ADDRESS_VARIABLE}", address, _QUIET)

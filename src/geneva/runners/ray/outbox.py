@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import replace
 
-from geneva.jobs.messages import Event, FunctionPrinted, PartWritten, RowsApplied
+from geneva.jobs.messages import Event, FunctionPrinted, PartWritten, RowsApplied, WorkerBusy
 from geneva.pipeline.envelope import Envelope, sealed
 
 # A fetch costs the driver half a millisecond; what can wait is fetched together.
@@ -36,7 +36,7 @@ class Outbox:
                     self._last_dropped = event
                     return
             self._waiting.append(sealed(round_id, event))
-            if not isinstance(event, (RowsApplied, PartWritten, FunctionPrinted)):
+            if not isinstance(event, (RowsApplied, PartWritten, WorkerBusy, FunctionPrinted)):
                 self._urgent = True
             elif isinstance(event, RowsApplied) and not self._reported_rows:
                 # The first rows decide how many more workers are started.

@@ -15,6 +15,7 @@ from typing import Any
 import ray
 
 from geneva.jobs.messages import INTERRUPTIONS, JobContext
+from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import Envelope
 from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.prints import PrintedLines, captured_prints
@@ -88,6 +89,7 @@ class WorkerActor:
         place = f"{self._component} on node {address}"
         self._host = Worker(self._worker, self._emit, recorder, place)
         threading.Thread(target=self._compute, args=(recorder,), daemon=True).start()
+        tell_when_busy(self._worker, self._host.activity, self._emit, place)
         if queue_actor is not None:
             threading.Thread(target=self._take_orders, args=(queue_actor,), daemon=True).start()
         node_id = ray.get_runtime_context().get_node_id()

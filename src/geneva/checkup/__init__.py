@@ -1,0 +1,1 @@
+"""What `geneva doctor` looks at: small checks that each return what they found and its fix."""

@@ -1,0 +1,93 @@
+"""What the threads of one worker are at, and a thread that tells when one is at it for long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from geneva.jobs.messages import Event, WorkerBusy
+from geneva.jobs.stage import Stage
+
+_LONG_S = 5.0
+
+
+class Activity:
+    """What the threads of one worker are at.
+
+    Saying so costs an assignment. Each thread says it for itself, at every batch.
+
+    Examples
+    --------
+    >>> activity = Activity()
+    >>> activity.now() is None
+    True
+    >>> activity.enter(Stage.READ)
+    >>> stage, seconds = activity.now()
+    >>> stage.name, seconds < 5
+    ('READ', True)
+    >>> activity.leave()
+    >>> activity.now() is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self._threads: dict[int, tuple[Stage, float]] = {}
+
+    def enter(self, stage: Stage) -> None:
+        """Say that the calling thread is at something new."""
+        self._threads[threading.get_ident()] = (stage, time.monotonic())
+
+    def leave(self) -> None:
+        """Say that the calling thread is at nothing any more."""
+        self._threads.pop(threading.get_ident(), None)
+
+    def now(self) -> tuple[Stage, float] | None:
+        """Return what the worker is at, and for how many seconds; None while it has no work.
+
+        It computes as long as one of its threads does, whatever the others wait for.
+        """
+        # A copy that no other thread can disturb: it is made while the interpreter lock is held.
+        threads = list(self._threads.values())
+        if not threads:
+            return None
+        stage, since_s = min(
+            [at for at in threads if at[0].computes] or threads, key=lambda at: at[1]
+        )
+        return stage, time.monotonic() - since_s
+
+
+def tell_when_busy(
+    worker: int,
+    activity: Activity,
+    emit: Callable[[Event], None],
+    place: str = "",
+    *,
+    every_s: float = _LONG_S,
+) -> None:
+    """Start a thread that tells every few seconds what a worker is at for longer than that.
+
+    Where it is silent, the driver takes it that the function holds the interpreter lock.
+
+    Parameters
+    ----------
+    worker
+        Id of the worker.
+    activity
+        What it is at.
+    emit
+        Takes the events.
+    place
+        What the user reads for it, with its node; empty on one machine.
+    every_s
+        Seconds between two looks.
+    """
+
+    def look() -> None:
+        while True:
+            time.sleep(every_s)
+            now = activity.now()
+            if now is not None and now[1] > every_s:
+                emit(WorkerBusy(worker, *now, place))
+
+    threading.Thread(target=look, name="geneva-busy", daemon=True).start()
