@@ -36,7 +36,7 @@ WAITS = """
     def wait_for(what, seconds=20):
         began = time.monotonic()
         while not (found := what()):
-            assert time.monotonic() - began < seconds, [j.record() for j in jobs]
+            assert time.monotonic() - began < seconds, [job.record() for job in jobs]
             time.sleep(0.05)
         return found
 
