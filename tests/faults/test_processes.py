@@ -361,7 +361,10 @@ def test_a_job_whose_storage_never_answers_fails_and_says_so(make_table, files, 
     assert "docs.out" in str(caught.value)
 
 
-@pytest.mark.parametrize("sleep", ["time.sleep", "ctypes.PyDLL(None).sleep"])
+@pytest.mark.parametrize(
+    "sleep",
+    [pytest.param("time.sleep", marks=pytest.mark.long), "ctypes.PyDLL(None).sleep"],
+)
 def test_a_row_may_take_longer_than_the_stall_timeout(make_table, sleep):
     table = make_table(2, 2)
     table.add_columns({"out": geneva.udf(_sleeping(sleep), batch_size=1)})

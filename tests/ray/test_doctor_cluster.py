@@ -14,6 +14,7 @@ from geneva.storage.files import TableFiles
 from geneva.storage.model import TableLocation
 
 
+@pytest.mark.long
 def test_the_cluster_is_checked_and_used(db, local_ray):
     import ray
 
