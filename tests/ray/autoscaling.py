@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import tempfile
+import time
 
 import psutil
 import ray._private.parameter as ray_parameter
@@ -15,6 +16,7 @@ from ray._private.node import Node
 from ray._private.services import get_node_ip_address
 from ray.autoscaler._private.fake_multi_node.node_provider import FakeMultiNodeProvider
 
+_STARTUP_S = "GENEVA_TEST_NODE_STARTUP_S"
 _HEAD_ID = "f" * 51 + "00000"
 # What the schema of a cluster's configuration demands, however empty.
 _LISTS = (
@@ -35,6 +37,7 @@ class Provider(FakeMultiNodeProvider):
 
     def _create_node_with_resources_and_labels(self, node_config, tags, count, resources, labels):
         others = {name: amount for name, amount in resources.items() if name != "memory"}
+        time.sleep(float(os.environ[_STARTUP_S]))
         make = ray_parameter.RayParams.__init__
 
         def make_with_memory(params, *arguments, **options):
@@ -50,9 +53,15 @@ class Provider(FakeMultiNodeProvider):
 
 
 class AutoscalingCluster:
-    """A head, and nodes of one type as the autoscaler wants them."""
+    """A head, and nodes of one type as the autoscaler wants them, each after ``startup_s``."""
 
-    def __init__(self, head: dict[str, float], node: dict[str, float], most_nodes: int) -> None:
+    def __init__(
+        self,
+        head: dict[str, float],
+        node: dict[str, float],
+        most_nodes: int,
+        startup_s: float = 0,
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("", 0))
             port = probe.getsockname()[1]
@@ -94,6 +103,7 @@ class AutoscalingCluster:
             "RAY_enable_autoscaler_v2": "1",
             "RAY_CLOUD_INSTANCE_ID": _HEAD_ID,
             "RAY_OVERRIDE_NODE_ID_FOR_TESTING": _HEAD_ID,
+            _STARTUP_S: str(startup_s),
         }
         before = dict(os.environ)
         os.environ.update(environment)

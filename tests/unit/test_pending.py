@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Node
-from geneva.resources.pending import held_by
+from geneva.resources.pending import StartingNodes, held_by, on_their_way
 from geneva.resources.sharing import Claim
 
 GIB = 1 << 30
@@ -39,3 +39,21 @@ def test_others_alone():
 def test_what_no_node_has_is_held_by_nobody():
     assert held_by((Bundle({GPU: 1.0}),), (node("a", 4, 4),), [], "me") == ""
     assert held_by(UNIT, (node("a", 4, 4),), [], "me") == ""
+
+
+def test_bundles_that_fit_one_by_one_and_not_together():
+    theirs = [Claim("11112222.a", 0, (Bundle({CPU: 1.0}),), ("a",), core=True)]
+    nodes = (node("a", 3, 2), node("b", 2, 0))
+    assert held_by(UNIT, nodes, theirs, "me") == "on a 2 CPUs are free; job 11112222 holds 1 CPU"
+
+
+def test_what_fits_one_node_never_is_not_called_held():
+    # On two nodes it does, but then nobody in particular is in the way.
+    nodes = (node("a", 2, 2), node("b", 0.05, 0.05))
+    assert held_by(UNIT, nodes, [], "me") == ""
+
+
+def test_nodes_on_their_way():
+    assert on_their_way([]) == ""
+    text = on_their_way([StartingNodes("gpu", 3, 0.2)])
+    assert text == "the autoscaler is starting 3 nodes of type gpu for 0 s"

@@ -48,7 +48,8 @@ def loss_error(event: WorkerLost, place: LostPlace, times: int) -> FatalWorkerEr
         tail += f" The last one's error output:\n{event.last_words}"
     if event.cause is LossCause.PREEMPTED:
         return FatalWorkerHardwareError(
-            f"{head}: their nodes were taken away each time. Run it on nodes that stay. {tail}"
+            f"{head}: their nodes, or their places there, were taken away each time. Run it on "
+            f"nodes that stay. {tail}"
         )
     if event.cause is LossCause.NODE_LOST:
         return FatalWorkerHardwareError(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import ray
+from ray.util.placement_group import placement_group_table
 
 from geneva.config import Settings
 from geneva.errors import (
@@ -34,6 +35,8 @@ from geneva.pipeline.tracker import JobTracker, Report
 from geneva.resources.cluster import CPU, Bundle
 from geneva.resources.footprint import Components
 from geneva.resources.packing import place, shortage
+from geneva.resources.pending import held_by
+from geneva.runners.ray.claims import claims_in
 from geneva.runners.ray.contexts import job_ended
 from geneva.runners.ray.deaths import cause_of
 from geneva.runners.ray.driver_actor import DriverNews
@@ -207,9 +210,9 @@ class ClusterRun:
             return
         if lacking and silent_s > self._settings.reserve_timeout_s:
             raise ResourcesUnavailableError(
-                f"{self._what} found no place within {silent_s:.0f} s: it {lacking}. Others hold "
-                "it. Run it again when they are done, or wait longer with "
-                "GENEVA_RESERVE_TIMEOUT_S. What was computed before is kept."
+                f"{self._what} found no place within {silent_s:.0f} s: it {lacking}. Run it "
+                "again when others are done, or wait longer with GENEVA_RESERVE_TIMEOUT_S. "
+                "What was computed before is kept."
             )
         if not lacking and silent_s > self._settings.worker_start_timeout_s:
             raise WorkerStartError(
@@ -268,4 +271,7 @@ class _DriverGoneError(Exception):
 
 def _lacking() -> str:
     nodes = read_nodes().usable
-    return "" if place(_DRIVER, nodes) is not None else shortage(_DRIVER, nodes)
+    if place(_DRIVER, nodes) is not None:
+        return ""
+    who = held_by(_DRIVER, nodes, claims_in(placement_group_table()), me="")
+    return f"{shortage(_DRIVER, nodes)}{who and f' ({who})'}"

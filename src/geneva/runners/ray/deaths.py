@@ -18,6 +18,15 @@ _LAST_LINES = 20
 _AUTOPSY_TIMEOUT_S = 10.0
 
 
+class PlaceTakenError(Exception):
+    """Somebody removed the placement group of a worker, as only an operator of the cluster does."""
+
+    preempted = True
+
+    def __init__(self) -> None:
+        super().__init__("its place was taken away: somebody removed its placement group")
+
+
 def cause_of(error: BaseException, node_id: str | None, alive: set[str]) -> LossCause:
     """Name the cause of a death.
 

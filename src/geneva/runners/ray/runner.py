@@ -30,7 +30,7 @@ from geneva.jobs.messages import (
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import Envelope, opened
 from geneva.resources.footprint import Footprint
-from geneva.runners.ray.deaths import cause_of
+from geneva.runners.ray.deaths import PlaceTakenError, cause_of
 from geneva.runners.ray.names import run_tag
 from geneva.runners.ray.private import start_workers
 from geneva.runners.ray.remotes import Remote, start_remote
@@ -180,6 +180,8 @@ class RayRunner:
         if steps.shed is not None:
             self._ask_back(self._units.units[steps.shed], "another job needs its place")
         self._leave_nodes()
+        for unit in self._units.taken_away:
+            self._do_without(unit)
         self._give_up_silent_nodes(now_s)
         for unit in list(self._units.units.values()):
             if unit.held and not unit.leaving:
@@ -204,7 +206,7 @@ class RayRunner:
         lacking = self._units.lacking()
         return ResourcesUnavailableError(
             f"The job found no place for one worker within {waited_s:.0f} s: {lacking}. "
-            "Others hold it. Run it again when they are done, ask for less, or wait longer "
+            "Run it again when others are done, ask for less, or wait longer "
             "with GENEVA_RESERVE_TIMEOUT_S. What was computed before is kept."
         )
 
@@ -250,6 +252,13 @@ class RayRunner:
                 continue
             if self._units.suspects.silent(remote.hello.node_id, now_s - remote.heard_s):
                 self._gone(remote, TimeoutError("its node does not answer"))
+
+    def _do_without(self, unit: Unit) -> None:
+        """Give up a unit that somebody took away, with what is starting there and never will."""
+        unit.leaving = True
+        for remote in [r for r in self._remotes.values() if r.unit is unit]:
+            self._gone(remote, PlaceTakenError())
+        self._remove_if_empty(unit)
 
     def _left(self, remote: Remote) -> None:
         """Note that an actor is gone."""
@@ -326,6 +335,8 @@ class RayRunner:
         self._left(remote)
         node_id = None if remote.hello is None else remote.hello.node_id
         self._units.look()  # The node may be gone since the last step.
+        if not self._units.is_there(remote.unit):
+            error = PlaceTakenError()
         cause = cause_of(error, node_id, self._units.nodes.alive)
         self._events.append(remote.lost(cause, error))
         if cause is LossCause.CRASH and node_id is not None:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ray.util.placement_group import placement_group, placement_group_table, remove_placement_group
 
-from geneva.resources.cluster import Bundle, Gang, Node
+from geneva.resources.cluster import Node
 from geneva.resources.footprint import Footprint
 from geneva.resources.packing import emptied, place, shortage, taken
-from geneva.resources.pending import held_by
+from geneva.resources.pending import held_by, on_their_way
 from geneva.resources.sharing import Claim, Situation, Steps, next_steps
-from geneva.runners.ray.names import group_name, parsed_group_name
-from geneva.runners.ray.private import ClusterNodes, read_nodes, refused_groups
+from geneva.runners.ray.autoscaler import AutoscalerWatch
+from geneva.runners.ray.claims import claims_in
+from geneva.runners.ray.names import group_name
+from geneva.runners.ray.private import ClusterNodes, read_nodes
 from geneva.runners.ray.suspects import SuspectNodes
 
-_HELD = "CREATED"
 _GONE = "REMOVED"
 NODE_LABEL = "ray.io/node-id"
 # A place that was seen free and is not granted soon was taken by somebody else.
 _PINNED_S = 2.0
-_ASK_AUTOSCALER_S = 1.0
 
 
 @dataclass(slots=True)
@@ -68,6 +68,14 @@ class Units:
         The run, see :func:`~geneva.runners.ray.names.run_tag`.
     footprint
         What its components ask for.
+
+    Attributes
+    ----------
+    units : dict of int to Unit
+        Those that are reserved or waited for.
+    taken_away : tuple of Unit
+        Those of them whose group somebody else removed. Nothing starts in there any more, and Ray
+        says nothing about what was starting.
     """
 
     tag: str
@@ -75,10 +83,10 @@ class Units:
     units: dict[int, Unit] = field(default_factory=dict)
     nodes: ClusterNodes = field(default_factory=lambda: ClusterNodes((), {}))
     suspects: SuspectNodes = field(default_factory=SuspectNodes)
+    taken_away: tuple[Unit, ...] = ()
     _next: int = 0
     _shed_s: float = -1e9
-    _asked_s: float = -1e9
-    _refused: set[str] = field(default_factory=set)
+    _autoscaler: AutoscalerWatch = field(default_factory=AutoscalerWatch)
     _claims: tuple[Claim, ...] = ()
 
     def step(self, wanted: int) -> Steps:
@@ -112,6 +120,10 @@ class Units:
         """See which nodes there are now, without those that do not answer."""
         self.nodes = self.suspects.without(read_nodes())
 
+    def is_there(self, unit: Unit) -> bool:
+        """Say whether nobody removed the group of a unit."""
+        return bool(placement_group_table(unit.group).get("state") != _GONE)
+
     def remove(self, unit: Unit) -> None:
         """Give a unit's resources back."""
         if unit.leaving:
@@ -134,20 +146,21 @@ class Units:
         what = "the first applier" if core else "a further applier"
         if place(gang, nodes) is not None:
             return f"{what} is being placed"
-        who = "" if ever else held_by(gang, nodes, self._claims, self.tag)
-        return f"{what} {shortage(gang, nodes)}{who and f' ({who})'}"
+        if ever:
+            return f"{what} {shortage(gang, nodes)}"
+        who = held_by(gang, nodes, self._claims, self.tag)
+        coming = on_their_way(self._autoscaler.starting())
+        notes = "; ".join(filter(None, [who, coming]))
+        return f"{what} {shortage(gang, nodes)}{notes and f' ({notes})'}"
 
     def refused(self) -> bool:
         """Say whether the autoscaler has no kind of node for the unit that a job cannot do without.
 
         Asked about once a second, and only while nothing else can be done.
         """
-        now_s = time.monotonic()
-        if now_s - self._asked_s >= _ASK_AUTOSCALER_S:
-            self._asked_s = now_s
-            self._refused = refused_groups()
+        refused = self._autoscaler.refused()
         waiting = [unit for unit in self.units.values() if unit.core and not unit.held]
-        return any(unit.group.id.hex() in self._refused for unit in waiting)
+        return any(unit.group.id.hex() in refused for unit in waiting)
 
     def _reserve(self, free: list[Node]) -> list[Node]:
         """Ask for one unit, whole or not at all; return what is free without it.
@@ -187,21 +200,13 @@ class Units:
     def _read(self, table: dict[str, dict[str, Any]]) -> tuple[Claim, ...]:
         """Take in what Ray says of all groups, and note which of ours are reserved."""
         claims = []
-        for row in table.values():
-            parsed = parsed_group_name(row["name"])
-            if parsed is None or row["state"] == _GONE:
-                continue
-            job, number, core = parsed
-            held = row["state"] == _HELD
-            mine = self.units.get(number) if job == self.tag else None
+        found = claims_in(table)
+        there = {claim.number for claim in found if claim.job == self.tag}
+        mine_held = [unit for unit in self.units.values() if unit.held]
+        self.taken_away = tuple(unit for unit in mine_held if unit.number not in there)
+        for claim in found:
+            mine = self.units.get(claim.number) if claim.job == self.tag else None
             if mine is not None:
-                mine.held = held
-            where = row["bundles_to_node_id"]
-            nodes = tuple(where[i] for i in sorted(where)) if held else ()
-            leaving = mine is not None and mine.leaving
-            claims.append(Claim(job, number, _gang(row["bundles"]), nodes, core, leaving))
+                mine.held = claim.held
+            claims.append(replace(claim, leaving=mine is not None and mine.leaving))
         return tuple(claims)
-
-
-def _gang(bundles: dict[int, dict[str, float]]) -> Gang:
-    return tuple(Bundle(bundles[i]) for i in sorted(bundles))
