@@ -40,7 +40,7 @@ def a_footprint(chance: random.Random, *, driver_apart: bool) -> Footprint:
     if not driver_apart:
         with_driver = components.tracker_cpus + components.driver_cpus
         components = replace(components, driver_cpus=0.0, tracker_cpus=with_driver)
-    return Footprint(applier, chance.choice([99, 99, 99, 4, 2, 1]), components)
+    return Footprint(applier, chance.choice([16, 16, 8, 4, 2, 1]), components)
 
 
 def a_workload(seed: int, *, driver_apart: bool) -> tuple[Workload, list[FiniteJob]]:
@@ -76,12 +76,12 @@ def a_workload(seed: int, *, driver_apart: bool) -> tuple[Workload, list[FiniteJ
     equal = one_that_mostly_fits() if chance.random() < 0.3 else None
     for i in range(chance.randint(1, 6)):
         footprint = equal or one_that_mostly_fits()
-        job = finite_job(f"job-{i}", footprint, chance.choice([5.0, 30.0, 120.0, 400.0]))
+        job = finite_job(f"job-{i}", footprint, chance.choice([5.0, 30.0, 60.0, 200.0]))
         jobs.append(job)
-        happens.append((chance.choice([0.0, chance.uniform(0, 90)]), partial(world.submit, job)))
+        happens.append((chance.choice([0.0, chance.uniform(0, 60)]), partial(world.submit, job)))
     for _ in range(chance.choice([0, 0, 1, 2])):
         back_s = chance.uniform(5, 60) if chance.random() < 0.7 else None
-        at_s = chance.uniform(1, 120)
+        at_s = chance.uniform(1, 60)
         happens.append((at_s, partial(_lose_any, world, chance, back_s)))
     for at_s, happen in sorted(happens, key=lambda pair: pair[0]):
         world.run(at_s - world.now_s)
@@ -103,6 +103,7 @@ class Tally:
     refused: int = 0
     refused_by_autoscaler: int = 0
     lost_for_good: int = 0
+    ended: int = 0
     losses: int = 0
     longest_wait_s: float = 0.0
     simulated_s: float = 0.0
@@ -111,6 +112,7 @@ class Tally:
     def add(self, world: Workload, jobs: list[FiniteJob]) -> None:
         self.schedules += 1
         self.jobs += len(jobs)
+        self.ended += len(world.finished)
         self.refused += len(world.refused)
         self.refused_by_autoscaler += len(world.refused_by_autoscaler)
         self.lost_for_good += len(world.lost_for_good)
@@ -121,6 +123,16 @@ class Tally:
                 self.verdicts[job.verdict] = self.verdicts.get(job.verdict, 0) + 1
             if job.began_s is not None:
                 self.longest_wait_s = max(self.longest_wait_s, job.began_s - job.arrived_s)
+
+    def include(self, other: Tally) -> None:
+        """Add another tally to this one."""
+        for name in ("schedules", "jobs", "refused", "refused_by_autoscaler", "lost_for_good"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("ended", "losses", "simulated_s"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.longest_wait_s = max(self.longest_wait_s, other.longest_wait_s)
+        for verdict, number in other.verdicts.items():
+            self.verdicts[verdict] = self.verdicts.get(verdict, 0) + number
 
 
 def run_schedule(seed: int, tally: Tally | None = None, *, driver_apart: bool) -> Workload:

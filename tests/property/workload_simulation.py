@@ -232,9 +232,8 @@ class Workload(Cluster):
                 job.ended_s = self.now_s
                 self.finished.append(job)
                 self.leave(job.name)
-        if self.jobs:
-            if self.now_s - self._worked_s > ADAPTS_S:
-                self._hang("nobody works")
+        if self.jobs and self.now_s - self._worked_s > ADAPTS_S:
+            self._hang("nobody works")
         for job in self._finite() if self.now_s % 16 == 0 else ():
             if self.now_s - job.arrived_s > self.longest_it_may_take_s(job):
                 self._hang(f"{job.name} does not end")
