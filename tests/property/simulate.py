@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument(
         "--driver-in-core",
         action="store_true",
-        help="let cores hold their drivers' shares, instead of drivers from when they are submitted",
+        help="let a core hold its driver's share; it is taken at submission otherwise",
     )
     asked = parser.parse_args()
     seed = random.SystemRandom().randrange(2**32) if asked.seed is None else asked.seed
@@ -56,20 +56,21 @@ def _report(total: Tally, faults: list[tuple[int, str, str]], seed: int, took_s:
     kinds = [kind for _, kind, _ in faults]
     in_the_way = kinds.count(DriversInTheWay.__name__)
     hangs = kinds.count(Hang.__name__) + in_the_way
-    for line in (
+    hours = total.simulated_s / 3600
+    lines = [
         f"{total.schedules + len(faults):,} schedules ran in {took_s:.0f} s (--seed {seed})",
-        f"{total.jobs:,} jobs, {total.losses:,} lost nodes, {total.simulated_s / 3600:,.0f} h "
-        "simulated",
+        f"{total.jobs:,} jobs, {total.losses:,} lost nodes, {hours:,.0f} h simulated",
         *(f"{total.verdicts.get(v, 0):,} jobs: {v.value}" for v in Verdict),
-        f"{total.refused:,} were refused, {total.refused_by_autoscaler:,} more by the autoscaler, "
-        f"{total.lost_for_good:,} lost their nodes for good",
-        f"{total.ended:,} ran to their ends; longest wait {total.longest_wait_s:,.0f} simulated s",
+        f"{total.refused_by_autoscaler:,} were refused by the autoscaler",
+        f"{total.lost_for_good:,} lost the nodes that held them for good",
+        f"{total.ended:,} ran to their ends",
+        f"{total.longest_wait_s:,.0f} simulated s was the longest wait",
         f"{hangs} hangs" + (f", {in_the_way} with drivers in the way" if in_the_way else ""),
         f"{len(faults) - hangs} other faults",
-    ):
-        print(line)
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
     for at, kind, words in sorted(faults, key=lambda f: f[1] == DriversInTheWay.__name__)[:5]:
-        print(f"schedule {at}: {kind}: {words}", file=sys.stderr)
+        sys.stderr.write(f"schedule {at}: {kind}: {words}\n")
 
 
 if __name__ == "__main__":
