@@ -1,4 +1,8 @@
-"""Simulate thousands of schedules: ``make simulate``. Exit code 1 if one of them hangs."""
+"""Simulate thousands of schedules: ``make simulate``. Exit code 1 if one of them hangs.
+
+Seeds are drawn at random, once each, and not by Hypothesis, which prefers small and equal ones. The
+test suite runs a few hundred of the same schedules with it.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from geneva.resources.cluster import CPU, GPU, MEMORY, Node
@@ -22,6 +22,7 @@ SETTLES_S = 400.0
 
 
 @settings(max_examples=150)
+@example(205420847678110)  # A core on a new node and on one that was held was refused.
 @given(SEEDS)
 def test_no_schedule_hangs_when_a_core_holds_its_drivers_share(seed):
     world = run_schedule(seed, driver_apart=False)
@@ -29,6 +30,8 @@ def test_no_schedule_hangs_when_a_core_holds_its_drivers_share(seed):
 
 
 @settings(max_examples=150)
+@example(83160773571261)  # The same, with a driver beside it.
+@example(109351262300135)  # A driver on the only node that holds its own job's applier.
 @given(SEEDS)
 def test_no_schedule_hangs_but_for_drivers_that_wait(seed):
     try:

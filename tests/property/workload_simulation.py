@@ -242,7 +242,8 @@ class Workload(Cluster):
         """Raise Hang, or DriversInTheWay if it would go on were it not for waiting drivers."""
         waiting = [job for job in self._finite() if job.driver and not job.has_core]
         drivers = [(job.driver, job.driver_bundle) for job in waiting if job.driver in self.nodes]
-        nodes = released(self.all_free(), drivers)
+        new = [k for k in self.kinds for _ in range(max(0, self._most(k, booting=False)))]
+        nodes = ClusterShape(tuple(released(self.all_free(), drivers))).with_new(new).nodes
         fits = any(place(first_gang(job.footprint), nodes) is not None for job in waiting)
         raise (DriversInTheWay if fits else Hang)(f"{what}: {self._described()}")
 
