@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from geneva.resources.admission import Verdict, admit
-from geneva.resources.capacity import first_gang, units_fitting
+from geneva.resources.capacity import units_fitting
 from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Node
 from geneva.resources.footprint import Footprint
-from geneva.resources.packing import fits, taken
+from geneva.resources.packing import taken
 from geneva.resources.request import Request
 from geneva.resources.shape import ClusterShape
+from tests.property.all_placements import most_by_all_placements
 
 GIB = 1 << 30
 
@@ -37,42 +36,6 @@ def clusters(draw: st.DrawFn) -> tuple[Node, ...]:
         free = {name: draw(st.sampled_from([amount, amount / 2])) for name, amount in total.items()}
         nodes.append(Node(f"node-{i}", f"node-{i}", total, free))
     return tuple(nodes)
-
-
-def most_by_all_placements(footprint: Footprint, nodes: tuple[Node, ...]) -> int:
-    """Return the most units, found by trying all placements of one bundle after the other."""
-
-    @cache
-    def holds(bundles: tuple[int, ...], free: tuple[tuple[float, ...], ...]) -> bool:
-        if not bundles:
-            return True
-        bundle = kinds[bundles[0]]
-        for i in {amounts: i for i, amounts in enumerate(free)}.values():
-            left = dict(zip(NAMES, free[i], strict=True))
-            if fits(bundle, left, {}):
-                after = tuple(
-                    round(left[name] - bundle.resources.get(name, 0.0), 4) for name in NAMES
-                )
-                if holds(bundles[1:], tuple(sorted((*free[:i], after, *free[i + 1 :])))):
-                    return True
-        return False
-
-    first, unit = first_gang(footprint), footprint.unit()
-    kinds: list[Bundle] = [*first, *unit]
-    start = tuple(sorted(tuple(node.free.get(name, 0.0) for name in NAMES) for node in nodes))
-    best = 0
-    for count in range(1, footprint.concurrency + 1):
-        rest = [len(first) + i for i in range(len(unit)) for _ in range(count - 1)]
-        order = sorted(
-            (*range(len(first)), *rest), key=lambda i: (-sum(kinds[i].resources.values()), i)
-        )
-        if not holds(tuple(order), start):
-            return best
-        best = count
-    return best
-
-
-NAMES = (CPU, MEMORY, GPU)
 
 
 @settings(max_examples=150, deadline=None)

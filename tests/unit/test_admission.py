@@ -155,6 +155,13 @@ def test_what_others_hold_is_waited_for():
     assert not admission.fixes
 
 
+def test_a_new_node_beside_one_that_others_hold_now_is_counted_on():
+    kind = NodeType("aside", {CPU: 1.0, MEMORY: 4.0 * GIB}, 1)
+    shape = ClusterShape((busy(node("a", 2), 1),), (kind,))
+    admission = admit(Footprint(Request(num_cpus=2), 1), shape)
+    assert (admission.verdict, admission.added) == (Verdict.GROWS, (kind,))
+
+
 def test_an_autoscaler_is_counted_on():
     small = NodeType("small", {CPU: 1.0, MEMORY: 4.0 * GIB}, 9)
     large = NodeType("large", {CPU: 8.0, MEMORY: 32.0 * GIB, GPU: 1.0}, 1)

@@ -105,7 +105,8 @@ def admit(footprint: Footprint, shape: ClusterShape) -> Admission:
     if units_fitting(first, shape.empty.nodes):
         reason = f"{_what(shape)} {shortage(first_gang(footprint), shape.nodes)}"
         return Admission(Verdict.WAITS, asked, 0, ever, reason=reason)
-    added = _to_add(first, shape)
+    # A first unit may take new nodes together with some that others hold now.
+    added = _to_add(first, shape) or _to_add(first, shape.empty)
     if added or shape.grows:
         reason = f"{_what(shape)} {shortage(first_gang(footprint), shape.empty.nodes)}"
         return Admission(Verdict.GROWS, asked, 0, ever, added, reason)

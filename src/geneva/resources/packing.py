@@ -5,6 +5,7 @@ Sums over a cluster say nothing: two nodes with half a gang each hold none of it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -35,7 +36,7 @@ def place(gang: Gang, nodes: Sequence[Node]) -> tuple[str, ...] | None:
     (('b', 'a'), True)
     """
     order = sorted(range(len(gang)), key=lambda i: -sum(_size(gang[i])))
-    placed = _place([gang[i] for i in order], list(nodes))
+    placed = _place([gang[i] for i in order], list(nodes), ())
     if placed is None:
         return None
     where = dict(zip(order, placed, strict=True))
@@ -139,7 +140,7 @@ def _lack(bundle: Bundle, node: Node) -> str:
     return described(Bundle(missing))
 
 
-def _place(bundles: list[Bundle], nodes: list[Node]) -> list[str] | None:
+def _place(bundles: list[Bundle], nodes: list[Node], larger: Gang) -> list[str] | None:
     if not bundles:
         return []
     first, rest = bundles[0], bundles[1:]
@@ -148,8 +149,8 @@ def _place(bundles: list[Bundle], nodes: list[Node]) -> list[str] | None:
     for node in nodes:
         if fits(first, node.free, node.labels):
             kinds.setdefault((*node.free.items(), *node.labels.items(), *_gpus(node)), node)
-    for node in sorted(kinds.values(), key=lambda n: _preference(first, n)):
-        others = _place(rest, taken(nodes, [(node.node_id, first)]))
+    for node in sorted(kinds.values(), key=lambda n: _preference(first, n, larger)):
+        others = _place(rest, taken(nodes, [(node.node_id, first)]), (*larger, first))
         if others is not None:
             return [node.node_id, *others]
     return None
@@ -159,9 +160,24 @@ def _gpus(node: Node) -> tuple[float, ...]:
     return (node.total.get(GPU, 0.0),)
 
 
-def _preference(bundle: Bundle, node: Node) -> tuple[float, ...]:
+def _preference(bundle: Bundle, node: Node, larger: Gang) -> tuple[float, ...]:
+    """Order the nodes for a bundle: those first on which it takes no place of a larger one."""
     wasted_gpus = 0.0 if bundle.resources.get(GPU) else node.total.get(GPU, 0.0)
-    return (wasted_gpus, node.free.get(CPU, 0.0), node.free.get(MEMORY, 0.0))
+    lost = _times(larger[0], node) - _times(larger[0], node, beside=bundle) if larger else 0
+    return (lost, wasted_gpus, node.free.get(CPU, 0.0), node.free.get(MEMORY, 0.0))
+
+
+def _times(bundle: Bundle, node: Node, *, beside: Bundle | None = None) -> int:
+    """Return how many times a node holds a bundle."""
+    if not labels_match(bundle.labels, node.labels):
+        return 0
+    taken_first = beside.resources if beside is not None else {}
+    times = (
+        (node.free.get(name, 0.0) - taken_first.get(name, 0.0) + _TOLERANCE) / number
+        for name, number in bundle.resources.items()
+        if number > 0
+    )
+    return math.floor(max(0.0, min(times, default=0.0)))
 
 
 def _size(bundle: Bundle) -> tuple[float, float]:
