@@ -46,6 +46,7 @@ class Settings:
     reserve_timeout_s: Annotated[float, Gt(0)] = 600.0
     """Seconds a job on a cluster waits, with no worker at all, for resources that others hold."""
 
+    # Two underscores, as in programs that were written for Geneva.
     admission__check: bool = True
     """Whether it is looked at, before a job begins, if what it asks for can ever fit."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from geneva.resources.capacity import first_gang
 from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Node
 from geneva.resources.footprint import Footprint
 from geneva.resources.packing import fits
@@ -56,11 +55,11 @@ def most_by_all_placements(
     nodes
         The nodes.
     jobs
-        How many such jobs there are, each with its driver and its core.
+        How many such jobs there are, each with its core.
     most
         Units of all jobs at most; as many as all of them ask for if None.
     """
-    first, unit = first_gang(footprint), footprint.unit()
+    first, unit = footprint.beginning(), footprint.unit()
     if footprint.applier_apart:
         unit = (*unit, footprint.applier_bundle())
     best = 0

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from geneva.resources.admission import Verdict
-from geneva.resources.capacity import first_gang
 from geneva.resources.cluster import CPU, GPU, MEMORY, Node
 from geneva.resources.footprint import Components, Footprint
 from geneva.resources.request import Request
@@ -29,7 +28,7 @@ def a_kind(chance: random.Random, name: str) -> NodeType:
     return NodeType(name, total, chance.randint(1, 3), {"pool": chance.choice("ab")})
 
 
-def a_footprint(chance: random.Random, *, driver_apart: bool) -> Footprint:
+def a_footprint(chance: random.Random) -> Footprint:
     applier = Request(
         num_cpus=chance.choice([0.1, 0.5, 1.0, 1.0, 1.8, 2.0, 3.0, 3.7]),
         num_gpus=chance.choice([1.0, 2.0]) if chance.random() < 0.2 else 0.0,
@@ -37,18 +36,11 @@ def a_footprint(chance: random.Random, *, driver_apart: bool) -> Footprint:
         labels=(("pool", "a"),) if chance.random() < 0.2 else (),
     )
     components = Components(writer_memory_bytes=chance.choice([GIB // 4, GIB // 2, GIB]))
-    if not driver_apart:
-        with_driver = components.tracker_cpus + components.driver_cpus
-        components = replace(components, driver_cpus=0.0, tracker_cpus=with_driver)
     return Footprint(applier, chance.choice([16, 16, 8, 4, 2, 1]), components)
 
 
-def a_workload(seed: int, *, driver_apart: bool) -> tuple[Workload, list[FiniteJob]]:
-    """Return a cluster after the last of what happens to it, and all jobs that were submitted.
-
-    ``driver_apart`` is as it is: drivers take their shares when they are submitted. Otherwise the
-    core holds the driver's share as it holds the tracker's.
-    """
+def a_workload(seed: int) -> tuple[Workload, list[FiniteJob]]:
+    """Return a cluster after the last of what happens to it, and all jobs that were submitted."""
     chance = random.Random(seed)  # noqa: S311 - a schedule, not a secret
     kinds = [a_kind(chance, f"kind-{i}") for i in range(chance.randint(1, 3))]
     nodes = [
@@ -68,8 +60,8 @@ def a_workload(seed: int, *, driver_apart: bool) -> tuple[Workload, list[FiniteJ
 
     def one_that_mostly_fits() -> Footprint:
         for _ in range(4):
-            footprint = a_footprint(chance, driver_apart=driver_apart)
-            if chance.random() < 0.2 or all_fit(first_gang(footprint), nodes):
+            footprint = a_footprint(chance)
+            if chance.random() < 0.2 or all_fit(footprint.beginning(), nodes):
                 break
         return footprint
 
@@ -135,9 +127,9 @@ class Tally:
             self.verdicts[verdict] = self.verdicts.get(verdict, 0) + number
 
 
-def run_schedule(seed: int, tally: Tally | None = None, *, driver_apart: bool) -> Workload:
+def run_schedule(seed: int, tally: Tally | None = None) -> Workload:
     """Run one schedule to its end; AssertionError if it hangs or anything else is wrong."""
-    world, jobs = a_workload(seed, driver_apart=driver_apart)
+    world, jobs = a_workload(seed)
     world.run_to_the_end()
     for job in world.finished:
         assert job.ended_s is not None

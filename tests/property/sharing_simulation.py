@@ -8,7 +8,7 @@ runs in it has ended. Nodes come and go with everything on them.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from geneva.resources.cluster import Bundle, Gang, Node
@@ -133,9 +133,6 @@ class Cluster:
             for node_id, bundle in zip(claim.nodes, claim.gang, strict=False):
                 for name, number in bundle.resources.items() if node_id in free else ():
                     free[node_id][name] = free[node_id].get(name, 0.0) - number
-        for node_id, bundle in self._beside():
-            for name, number in bundle.resources.items():
-                free[node_id][name] = free[node_id].get(name, 0.0) - number
         return tuple(
             Node(node.node_id, node.name, node.total, free[node.node_id], node.labels)
             for node in self.nodes.values()
@@ -171,10 +168,6 @@ class Cluster:
 
     def _happen(self) -> None:
         """Do what happens at every tick beside jobs and scheduler."""
-
-    def _beside(self) -> Iterable[tuple[str, Bundle]]:
-        """Return what else is taken, with its nodes."""
-        return ()
 
     # -- what jobs and scheduler do ------------------------------------------------------------
 

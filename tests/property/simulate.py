@@ -11,21 +11,20 @@ import random
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 
 from geneva.resources.admission import Verdict
 from tests.property.random_workloads import Tally, run_schedule
-from tests.property.workload_simulation import DriversInTheWay, Hang
+from tests.property.workload_simulation import Hang
 
 _AT_ONCE = 50
 
 
-def simulated(seeds: list[int], *, driver_apart: bool) -> tuple[Tally, list[tuple[int, str, str]]]:
+def simulated(seeds: list[int]) -> tuple[Tally, list[tuple[int, str, str]]]:
     """Run schedules; return what became of them, and seed, kind and words of each fault."""
     tally, faults = Tally(), []
     for seed in seeds:
         try:
-            run_schedule(seed, tally, driver_apart=driver_apart)
+            run_schedule(seed, tally)
         except AssertionError as error:  # All are to run, and to be counted.
             faults.append((seed, type(error).__name__, str(error)))
     return tally, faults
@@ -36,11 +35,6 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=None, help="of all schedules; default: any")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument(
-        "--driver-in-core",
-        action="store_true",
-        help="let a core hold its driver's share; it is taken at submission otherwise",
-    )
     asked = parser.parse_args()
     seed = random.SystemRandom().randrange(2**32) if asked.seed is None else asked.seed
     chance = random.Random(seed)  # noqa: S311 - schedules, not secrets
@@ -48,8 +42,7 @@ def main() -> int:
     chunks = [seeds[i : i + _AT_ONCE] for i in range(0, len(seeds), _AT_ONCE)]
     total, faults, began_s = Tally(), [], time.monotonic()
     with ProcessPoolExecutor(asked.processes) as pool:
-        run = partial(simulated, driver_apart=not asked.driver_in_core)
-        for tally, found in pool.map(run, chunks):
+        for tally, found in pool.map(simulated, chunks):
             total.include(tally)
             faults += found
     _report(total, faults, seed, time.monotonic() - began_s)
@@ -58,8 +51,7 @@ def main() -> int:
 
 def _report(total: Tally, faults: list[tuple[int, str, str]], seed: int, took_s: float) -> None:
     kinds = [kind for _, kind, _ in faults]
-    in_the_way = kinds.count(DriversInTheWay.__name__)
-    hangs = kinds.count(Hang.__name__) + in_the_way
+    hangs = kinds.count(Hang.__name__)
     hours = total.simulated_s / 3600
     lines = [
         f"{total.schedules + len(faults):,} schedules ran in {took_s:.0f} s (--seed {seed})",
@@ -69,11 +61,11 @@ def _report(total: Tally, faults: list[tuple[int, str, str]], seed: int, took_s:
         f"{total.lost_for_good:,} lost the nodes that held them for good",
         f"{total.ended:,} ran to their ends",
         f"{total.longest_wait_s:,.0f} simulated s was the longest wait",
-        f"{hangs} hangs" + (f", {in_the_way} with drivers in the way" if in_the_way else ""),
+        f"{hangs} hangs",
         f"{len(faults) - hangs} other faults",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
-    for at, kind, words in sorted(faults, key=lambda f: f[1] == DriversInTheWay.__name__)[:5]:
+    for at, kind, words in faults[:5]:
         sys.stderr.write(f"schedule {at}: {kind}: {words}\n")
 
 

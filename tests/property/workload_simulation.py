@@ -1,20 +1,19 @@
 """Jobs that are admitted, work, and leave, on a cluster whose nodes get lost and are added.
 
 What shares is the simulation of sharing. This adds what stands around it: a driver for every job,
-which takes its share from its first moment to its last; an autoscaler; nodes that come back.
+lost with its node; an autoscaler; nodes that come back. The head is always there and takes no work.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from geneva.resources.admission import Verdict, admit
-from geneva.resources.capacity import first_gang
-from geneva.resources.cluster import CPU, Bundle, Gang, Node
+from geneva.resources.cluster import Gang, Node
 from geneva.resources.footprint import Footprint
-from geneva.resources.packing import emptied, fits, place, released, taken
+from geneva.resources.packing import emptied, place, taken
 from geneva.resources.shape import ClusterShape, NodeType
 from tests.property.all_placements import all_fit
 from tests.property.sharing_simulation import TICK_S, Cluster, Job
@@ -30,14 +29,6 @@ class Hang(AssertionError):
     """A job that could run does not."""
 
 
-class DriversInTheWay(Hang):
-    """Jobs wait for their cores, one of which would fit if drivers that wait had no share yet.
-
-    A driver takes its share before its job's core is reserved, on any node, and keeps it. So the
-    drivers of several jobs, or one on the wrong node, keep a core from a node that it needs whole.
-    """
-
-
 @dataclass
 class FiniteJob(Job):
     """A job with so many unit-seconds to do."""
@@ -50,10 +41,6 @@ class FiniteJob(Job):
     began_s: float | None = None
     ended_s: float | None = None
     driver: str = ""
-
-    @property
-    def driver_bundle(self) -> Bundle:
-        return Bundle({CPU: self.footprint.components.driver_cpus})
 
 
 def finite_job(name: str, footprint: Footprint, work_s: float) -> FiniteJob:
@@ -177,7 +164,7 @@ class Workload(Cluster):
 
     def _ever_possible(self, job: FiniteJob, *, with_lost: bool = True) -> bool:
         """Whether a job fits alone on all nodes that are there or can come."""
-        gang = first_gang(job.footprint)
+        gang = job.footprint.beginning()
         coming = [boot.kind for boot in self._boots if with_lost and not boot.autoscaled]
         for kind in self.kinds:
             coming += [kind] * min(self._most(kind, booting=False), len(gang))
@@ -193,11 +180,6 @@ class Workload(Cluster):
     def _finite(self) -> list[FiniteJob]:
         return [job for job in self.jobs.values() if isinstance(job, FiniteJob)]
 
-    def _beside(self) -> Iterable[tuple[str, Bundle]]:
-        for job in self._finite():
-            if job.driver and job.driver_bundle.resources[CPU]:
-                yield job.driver, job.driver_bundle
-
     # -- what happens at every tick ------------------------------------------------------------
 
     def _happen(self) -> None:
@@ -207,15 +189,9 @@ class Workload(Cluster):
             self._scales_s = self.now_s + AUTOSCALES_EVERY_S
             self._autoscale()
         for job in self._finite():
-            if not job.driver and (where := self._place_of_driver(job)):
-                job.driver = where
+            if not job.driver:
+                job.driver = self.random.choice([*self.nodes, "head"])
                 self.version += 1
-
-    def _place_of_driver(self, job: FiniteJob) -> str:
-        if not job.driver_bundle.resources[CPU]:
-            return "none"
-        fitting = [n for n in self.all_free() if fits(job.driver_bundle, n.free, n.labels)]
-        return self.random.choice(fitting).node_id if fitting else ""
 
     def _decide(self, job: Job) -> None:
         if isinstance(job, FiniteJob) and job.driver:
@@ -223,8 +199,8 @@ class Workload(Cluster):
 
     def _work(self) -> None:
         for job in self._finite():
-            if not job.driver or not job.has_core:
-                continue
+            if not job.driver or not job.held:
+                continue  # Other units work on while a core that was lost is awaited.
             job.began_s = self.now_s if job.began_s is None else job.began_s
             self._worked_s = self.now_s
             job.left_s -= TICK_S * (job.held - len(job.draining))
@@ -239,13 +215,7 @@ class Workload(Cluster):
                 self._hang(f"{job.name} does not end")
 
     def _hang(self, what: str) -> None:
-        """Raise Hang, or DriversInTheWay if it would go on were it not for waiting drivers."""
-        waiting = [job for job in self._finite() if job.driver and not job.has_core]
-        drivers = [(job.driver, job.driver_bundle) for job in waiting if job.driver in self.nodes]
-        new = [k for k in self.kinds for _ in range(max(0, self._most(k, booting=False)))]
-        nodes = ClusterShape(tuple(released(self.all_free(), drivers))).with_new(new).nodes
-        fits = any(place(first_gang(job.footprint), nodes) is not None for job in waiting)
-        raise (DriversInTheWay if fits else Hang)(f"{what}: {self._described()}")
+        raise Hang(f"{what}: {self._described()}")
 
     def _described(self) -> str:
         jobs = [
@@ -270,8 +240,7 @@ class Workload(Cluster):
         """Add nodes for what waits and finds no place; remove those that are idle for long."""
         if not self.kinds:
             return
-        waiting: list[Gang] = [(j.driver_bundle,) for j in self._finite() if not j.driver]
-        waiting += [c.gang for c in self.claims if not c.held]
+        waiting = [claim.gang for claim in self.claims if not claim.held]
         booting = [boot.kind for boot in self._boots if boot.autoscaled]
         nodes = list(ClusterShape(self.all_free()).with_new(booting).nodes)
         for gang in waiting:
@@ -285,7 +254,8 @@ class Workload(Cluster):
                 where = place(gang, nodes)
             if where is not None:
                 nodes = taken(nodes, zip(where, gang, strict=True))
-        used = {node for c in self.claims for node in c.nodes} | {n for n, _ in self._beside()}
+        used = {node for claim in self.claims for node in claim.nodes}
+        used |= {job.driver for job in self._finite()}
         for name in list(self._added):
             since_s = self._idle_s.setdefault(name, self.now_s)
             if name in used:

@@ -29,7 +29,7 @@ def test_the_example_of_the_guide():
     assert round(footprint.num_cpus, 9) == 4.6
     assert footprint.memory_bytes == 128 * MIB + 4 * GIB
     core, unit = footprint.unit(core=True), footprint.unit()
-    assert core[WRITER_BUNDLE].resources == {CPU: 0.2, MEMORY: 128 * MIB + GIB}
+    assert core[WRITER_BUNDLE].resources == {CPU: 0.3, MEMORY: 128 * MIB + GIB}
     assert unit[WRITER_BUNDLE].resources == {CPU: 0.1, MEMORY: GIB}
     assert core[APPLIER_BUNDLE].resources == unit[APPLIER_BUNDLE].resources == {CPU: 1.0}
 
@@ -43,10 +43,10 @@ def test_the_example_of_the_guide():
         Footprint(Request(), concurrency=3, components=Components(queue_cpus=0.05)),
     ],
 )
-def test_the_gangs_and_the_driver_are_the_whole_footprint(footprint):
+def test_the_gangs_are_the_whole_footprint(footprint):
     gangs = [footprint.unit(core=True)] + (footprint.concurrency - 1) * [footprint.unit()]
     asked = [bundle.resources for gang in gangs for bundle in gang]
-    cpus = sum(resources.get(CPU, 0) for resources in asked) + footprint.components.driver_cpus
+    cpus = sum(resources.get(CPU, 0) for resources in asked)
     assert round(cpus, 9) == round(footprint.num_cpus, 9)
     assert sum(resources.get(MEMORY, 0) for resources in asked) == footprint.memory_bytes
 

@@ -6,7 +6,6 @@ import pytest
 
 from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Gang, Node, labels_match
 from geneva.resources.packing import (
-    count_fitting,
     described,
     emptied,
     fits,
@@ -162,26 +161,6 @@ def test_labels(rule, value, matching):
 )
 def test_where_a_gang_goes(gang, nodes, where):
     assert place(gang, nodes) == where
-
-
-@pytest.mark.parametrize(
-    ("gang", "nodes", "most", "count"),
-    [
-        (ONE_CPU, [node("a", 2), node("b", 1.5)], 9, 3),
-        (ONE_CPU, [node("a", 2), node("b", 1.5)], 2, 2),
-        (ONE_CPU, [node("a", 2)], 0, 0),
-        (ONE_CPU, [], 5, 0),
-        (ONE_CPU, [node(str(i), 0.9) for i in range(10)], 9, 0),
-        (UNIT, [node("a", 4, 2)], 9, 2),
-        (UNIT, [node("a", 4, 0.5), node("b", 0.5, 3)], 9, 3),
-        ((Bundle({CPU: 0.1}),), [node("a", 1)], 99, 10),
-        ((Bundle({CPU: 0.3, GPU: 0.5}),), [node("a", 8, gpus=2)], 99, 4),
-        (GPU_UNIT, [node("a", 8), node("g", 2, gpus=4)], 9, 2),
-        ((Bundle({CPU: 3.0}),), [node("a", 8), node("b", 7), node("c", 2)], 9, 4),
-    ],
-)
-def test_how_many_gangs_fit(gang, nodes, most, count):
-    assert count_fitting(gang, nodes, most) == count
 
 
 def test_what_is_taken_comes_back():

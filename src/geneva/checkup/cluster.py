@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from geneva.checkup.machine import size
 from geneva.checkup.report import Check
+from geneva.jobs.wording import counted
 from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Node
 from geneva.resources.packing import described
 
@@ -29,11 +30,11 @@ _SHARED = (
 def check_nodes(census: Census) -> Sequence[Check]:
     """Say what each node has and runs."""
     by_name = {node.name: node for node in census.shape.nodes}
-    text = f"{len(census.answers)} nodes at {census.address}"
+    text = f"{counted(len(census.answers), 'node')} at {census.address}"
     if census.shape.grows:
         text += ", and an autoscaler"
     return [
-        Check(NAME, "ok", text.replace("1 nodes", "1 node", 1)),
+        Check(NAME, "ok", text),
         *(_node(answer, by_name.get(answer.name)) for answer in census.answers),
     ]
 

@@ -12,7 +12,7 @@ from geneva.checkup.machine import size
 from geneva.checkup.report import Check
 from geneva.errors import InvalidArgumentError
 from geneva.resources.admission import admit
-from geneva.resources.footprint import IN_PROCESS, Components, Footprint
+from geneva.resources.footprint import Footprint
 from geneva.resources.packing import described
 from geneva.resources.request import Request
 from geneva.resources.shape import ClusterShape
@@ -106,7 +106,7 @@ def check_request(function: UDF, shape: ClusterShape) -> Sequence[Check]:
         labels=tuple(sorted(function.label_selector.items())),
         accelerator_type=function.accelerator_type,
     )
-    footprint = Footprint(applier, 1, IN_PROCESS if shape.machine else Components())
+    footprint = Footprint(applier, 1, shape.components)
     admission = admit(footprint, shape)
     if not admission.possible:
         return [Check(REQUEST, "failed", admission.reason, admission.fix)]

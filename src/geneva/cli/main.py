@@ -109,7 +109,7 @@ def plan(
     from geneva.errors import GenevaError
 
     try:
-        found, shape = plans.planned(
+        ahead = plans.look_ahead(
             uri,
             table,
             column,
@@ -123,11 +123,11 @@ def plan(
             memory=memory,
             force=force,
         )
-        typer.echo(plans.as_json(found, shape) if as_json else plans.as_text(found, shape))
+        typer.echo(plans.as_json(ahead) if as_json else plans.as_text(ahead))
     except GenevaError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
-    if found.admission is not None and not found.admission.possible:
+    if not ahead.admission.possible:
         raise typer.Exit(1)
 
 

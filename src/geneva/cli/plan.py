@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from geneva.db import connect
 from geneva.errors import InvalidArgumentError, MissingExtraError
 from geneva.jobs.planner import Plan
-from geneva.resources.admission import admit
+from geneva.jobs.wording import counted
+from geneva.resources.admission import Admission, admit
 from geneva.resources.capacity import placement
-from geneva.resources.footprint import Components
+from geneva.resources.footprint import Footprint
 from geneva.resources.kuberay import shape_of_ray_cluster
 from geneva.resources.shape import ClusterShape
 from geneva.runners.select import connect_to_ray, shape_here
 
 
-def planned(
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A plan, and what becomes of it on a cluster or machine."""
+
+    plan: Plan
+    footprint: Footprint
+    admission: Admission
+    shape: ClusterShape
+
+
+def look_ahead(
     uri: str, table: str, column: str, *, definition: Path | None, ray: bool, **arguments: Any
-) -> tuple[Plan, ClusterShape]:
+) -> Outlook:
     """Plan a backfill on a defined cluster, on the one of ``RAY_ADDRESS``, or on this machine."""
-    if ray and definition is None:
+    shape = None if definition is None else shape_of_ray_cluster(_read(definition))
+    if ray and shape is None:
         connect_to_ray()
     plan = connect(uri).open_table(table).plan_backfill(column, **arguments)
-    if definition is None or plan.footprint is None:
-        return plan, shape_here()
-    shape = shape_of_ray_cluster(_read(definition))
-    footprint = replace(plan.footprint, components=Components())
-    return replace(plan, footprint=footprint, admission=admit(footprint, shape)), shape
+    assert plan.footprint is not None  # noqa: S101 - plan_backfill() says it
+    shape = shape or shape_here()
+    footprint = replace(plan.footprint, components=shape.components)
+    return Outlook(plan, footprint, admit(footprint, shape), shape)
 
 
 def _read(definition: Path) -> Any:
@@ -53,35 +64,34 @@ def _read(definition: Path) -> Any:
         raise InvalidArgumentError(f"{definition} is neither JSON nor YAML: {error}") from None
 
 
-def as_text(plan: Plan, shape: ClusterShape) -> str:
+def as_text(ahead: Outlook) -> str:
     """Return a plan with its footprint, placement and verdict as text."""
-    assert plan.footprint is not None  # noqa: S101 - plan_backfill() gives both
     where = [
-        f"  {load.name:<17} {_count(load.appliers, 'applier')}"
-        + ("" if shape.machine else f", {_count(load.writers, 'writer')}")
-        + (", driver" if load.driver else "")
-        for load in placement(plan.footprint, shape.nodes)
+        f"  {load.name:<17} {counted(load.appliers, 'applier')}"
+        + ("" if ahead.shape.machine else f", {counted(load.writers, 'writer')}")
+        + (", with driver and tracker" if load.core and not ahead.shape.machine else "")
+        for load in placement(ahead.footprint, ahead.shape.nodes)
     ]
+    nodes = counted(len(ahead.shape.nodes), "node")
+    place = "this machine" if ahead.shape.machine else f"a Ray cluster of {nodes}"
     return "\n".join(
         [
-            str(plan),
+            str(ahead.plan),
             "",
-            f"Asks for, at most ({_place(shape)})",
-            *("  " + line for line in str(plan.footprint).splitlines()),
+            f"Asks for, at most ({place})",
+            *("  " + line for line in str(ahead.footprint).splitlines()),
             "",
             "Where it would go now",
             *(where or ["  nowhere"]),
             "",
-            f"Verdict: {plan.admission}",
+            f"Verdict: {ahead.admission}",
         ]
     )
 
 
-def as_json(plan: Plan, shape: ClusterShape) -> str:
+def as_json(ahead: Outlook) -> str:
     """Return the same as JSON."""
-    assert plan.footprint is not None  # noqa: S101
-    assert plan.admission is not None  # noqa: S101
-    admission = plan.admission
+    plan, admission = ahead.plan, ahead.admission
     return json.dumps(
         {
             "table": plan.table_name,
@@ -91,8 +101,8 @@ def as_json(plan: Plan, shape: ClusterShape) -> str:
             "fragments": len(plan.fragments),
             "tasks": plan.total_tasks,
             "why": plan.why,
-            "footprint": json.loads(plan.footprint.to_json()),
-            "placement": [asdict(n) for n in placement(plan.footprint, shape.nodes)],
+            "footprint": json.loads(ahead.footprint.to_json()),
+            "placement": [asdict(n) for n in placement(ahead.footprint, ahead.shape.nodes)],
             "admission": {
                 "verdict": admission.verdict.name,
                 "asked": admission.asked,
@@ -104,13 +114,3 @@ def as_json(plan: Plan, shape: ClusterShape) -> str:
         },
         indent=2,
     )
-
-
-def _place(shape: ClusterShape) -> str:
-    if shape.machine:
-        return "this machine"
-    return f"a Ray cluster of {_count(len(shape.nodes), 'node')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -9,14 +9,14 @@ from geneva.config import Settings
 from geneva.errors import ResourcesUnavailableError
 from geneva.jobs.spec import BackfillSpec
 from geneva.resources.admission import admit
-from geneva.resources.footprint import IN_PROCESS, Components, Footprint
+from geneva.resources.footprint import Footprint
 from geneva.resources.memory import memory_per_applier
 from geneva.resources.request import Request
 from geneva.resources.shape import ClusterShape
 
 
-def footprint_of(spec: BackfillSpec, components: Components | None = None) -> Footprint:
-    """Return what a job asks for, on a cluster or with :data:`IN_PROCESS` on one machine."""
+def footprint_on(spec: BackfillSpec, shape: ClusterShape) -> Footprint:
+    """Return what a job asks for where it runs: on one machine, appliers only."""
     applier = Request(
         num_cpus=spec.num_cpus,
         num_gpus=spec.num_gpus,
@@ -25,14 +25,8 @@ def footprint_of(spec: BackfillSpec, components: Components | None = None) -> Fo
         labels=spec.labels,
         accelerator_type=spec.accelerator_type,
     )
-    return Footprint(
-        applier, spec.concurrency, components or Components(), spec.intra_applier_concurrency
-    )
-
-
-def footprint_on(spec: BackfillSpec, shape: ClusterShape) -> Footprint:
-    """Return what a job asks for where it runs: on one machine, appliers only."""
-    return footprint_of(spec, IN_PROCESS if shape.machine else None)
+    threads = spec.intra_applier_concurrency
+    return Footprint(applier, spec.concurrency, shape.components, threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +51,7 @@ def admitted(
     shape: ClusterShape,
     settings: Settings,
     warn: Callable[[str], None],
+    may_grow: Callable[[], bool] = lambda: False,
 ) -> Grant:
     """Return what a job may have.
 
@@ -72,6 +67,9 @@ def admitted(
         Whether it is refused, warned of, or not looked at, unless the call says so itself.
     warn
         Takes a warning.
+    may_grow
+        Says whether an autoscaler may add nodes of kinds that nobody knows. Asked only if nothing
+        that is known helps: it may take seconds.
 
     Raises
     ------
@@ -86,7 +84,7 @@ def admitted(
     grant = Grant(workers, memory_per_applier(on_node, shape))
     check = settings.admission__check if spec.admission_check is None else spec.admission_check
     strict = settings.admission__strict if spec.admission_strict is None else spec.admission_strict
-    if admission.possible or not check:
+    if admission.possible or not check or may_grow():
         return grant
     if strict:
         raise ResourcesUnavailableError(

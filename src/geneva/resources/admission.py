@@ -6,11 +6,11 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from geneva.resources.capacity import first_gang, units_fitting
+from geneva.resources.capacity import units_fitting
 from geneva.resources.cluster import ACCELERATOR_LABEL, CPU, GPU, MEMORY, Bundle
 from geneva.resources.fixes import Fix, fixes_for
 from geneva.resources.footprint import Footprint
-from geneva.resources.packing import amount, described, place, shortage
+from geneva.resources.packing import amount, described, shortage
 from geneva.resources.shape import ClusterShape, NodeType
 
 
@@ -98,17 +98,18 @@ def admit(footprint: Footprint, shape: ClusterShape) -> Admission:
     now = units_fitting(footprint, shape.nodes)
     if now == asked:
         return Admission(Verdict.FITS, asked, now, asked)
-    ever = units_fitting(footprint, _whole(shape).nodes)
+    # A unit takes two nodes at most.
+    ever = units_fitting(footprint, shape.whole(2 * asked).nodes)
     if now:
         return Admission(Verdict.FITS, asked, now, ever, reason=_per_unit(footprint, shape))
     first = replace(footprint, concurrency=1)
     if units_fitting(first, shape.empty.nodes):
-        reason = f"{_what(shape)} {shortage(first_gang(footprint), shape.nodes)}"
+        reason = f"{_what(shape)} {shortage(footprint.beginning(), shape.nodes)}"
         return Admission(Verdict.WAITS, asked, 0, ever, reason=reason)
     # A first unit may take new nodes together with some that others hold now.
     added = _to_add(first, shape) or _to_add(first, shape.empty)
     if added or shape.grows:
-        reason = f"{_what(shape)} {shortage(first_gang(footprint), shape.empty.nodes)}"
+        reason = f"{_what(shape)} {shortage(footprint.beginning(), shape.empty.nodes)}"
         return Admission(Verdict.GROWS, asked, 0, ever, added, reason)
     return Admission(
         Verdict.NEVER,
@@ -118,11 +119,6 @@ def admit(footprint: Footprint, shape: ClusterShape) -> Admission:
         reason=_why_never(footprint, shape),
         fixes=fixes_for(first, shape),
     )
-
-
-def _whole(shape: ClusterShape) -> ClusterShape:
-    """Return a cluster of which nobody holds anything, with all nodes that may be added."""
-    return shape.empty.with_new([kind for kind in shape.node_types for _ in range(kind.most)])
 
 
 def _to_add(first: Footprint, shape: ClusterShape) -> tuple[NodeType, ...]:
@@ -147,13 +143,7 @@ def _what(shape: ClusterShape) -> str:
 def _why_never(footprint: Footprint, shape: ClusterShape) -> str:
     if shape.machine:
         return _why_not_here(footprint.applier_bundle(), shape.nodes[0].total)
-    nodes = shape.empty.with_new([k for k in shape.node_types if k.most > 0]).nodes
-    gang = footprint.unit(core=True)
-    if footprint.applier_apart:
-        gang = (*gang, footprint.applier_bundle())
-    if place(gang, nodes) is not None:
-        gang = first_gang(footprint)  # Only the driver is too much.
-    return f"{_what(shape)} {shortage(gang, nodes)}"
+    return f"{_what(shape)} {shortage(footprint.beginning(), shape.whole(1).nodes)}"
 
 
 def _why_not_here(applier: Bundle, total: Mapping[str, float]) -> str:

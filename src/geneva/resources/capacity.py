@@ -9,25 +9,14 @@ all placements of small clusters.
 from __future__ import annotations
 
 import heapq
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from geneva.resources.cluster import CPU, GPU, Bundle, Gang, Node, labels_match
+from geneva.resources.cluster import Bundle, Node
 from geneva.resources.footprint import WRITER_BUNDLE, Footprint
-from geneva.resources.packing import fits, place, taken
+from geneva.resources.packing import fits, place, taken, times_fitting
 
-_TOLERANCE = 1e-4 / 2
 _FEW_NODES = 12
-
-
-def first_gang(footprint: Footprint) -> Gang:
-    """Return what a job needs to begin: its driver, and the core with its applier."""
-    core = footprint.unit(core=True)
-    if footprint.applier_apart:
-        core = (*core, footprint.applier_bundle())
-    driver = footprint.components.driver_cpus
-    return (*core, Bundle({CPU: driver})) if driver else core
 
 
 def units_fitting(footprint: Footprint, nodes: Sequence[Node]) -> int:
@@ -61,14 +50,14 @@ class NodeLoad:
         The node.
     appliers, writers : int
         How many of each; a writer's queue is where the writer is.
-    driver : bool
-        Whether the driver is there.
+    core : bool
+        Whether the core is there: driver and tracker have their shares in it.
     """
 
     name: str
     appliers: int
     writers: int
-    driver: bool = False
+    core: bool = False
 
 
 def placement(footprint: Footprint, nodes: Sequence[Node]) -> tuple[NodeLoad, ...]:
@@ -80,55 +69,34 @@ def placement(footprint: Footprint, nodes: Sequence[Node]) -> tuple[NodeLoad, ..
     >>> free = {"CPU": 2.0, "memory": 4e9}
     >>> nodes = [Node(name, name, free, free) for name in "ab"]
     >>> for load in placement(Footprint(Request(num_cpus=1), concurrency=8), nodes):
-    ...     print(load.name, load.appliers, load.writers, load.driver)
+    ...     print(load.name, load.appliers, load.writers, load.core)
     a 1 3 True
     b 2 0 False
     """
-    best: tuple[NodeLoad, ...] = ()
-    for core, driver in _beginnings(footprint, nodes):
-        loads = _placement(footprint, nodes, core, driver)
-        if sum(load.appliers for load in loads) > sum(load.appliers for load in best):
-            best = loads
-    return best
-
-
-def _beginnings(footprint: Footprint, nodes: Sequence[Node]) -> list[tuple[str, str | None]]:
-    """Return nodes to try for the core's writer and tracker, and for the driver.
-
-    Where these are matters only on a few small nodes, so only there all places are tried.
-    """
-    gang = first_gang(footprint)
+    gang = footprint.beginning()
     where = place(gang, nodes)
     if where is None:
-        return []
-    has_driver = footprint.components.driver_cpus > 0
-    first = (where[WRITER_BUNDLE], where[-1] if has_driver else None)
-    if len(nodes) > _FEW_NODES:
-        return [first]
-    cores = [n.node_id for n in nodes if fits(gang[WRITER_BUNDLE], n.free, n.labels)]
-    drivers = [n.node_id for n in nodes] if has_driver else [None]
-    return [first, *((core, driver) for core in cores for driver in drivers)]
-
-
-def _placement(
-    footprint: Footprint, nodes: Sequence[Node], core: str, driver: str | None
-) -> tuple[NodeLoad, ...]:
-    beside = [(core, footprint.unit(core=True)[WRITER_BUNDLE])]
-    if driver is not None:
-        beside.append((driver, Bundle({CPU: footprint.components.driver_cpus})))
-    left = taken(nodes, beside)
-    if any(node.free.get(CPU, 0.0) < -_TOLERANCE for node in left):
         return ()
-    appliers, writers = _pairs(
-        footprint.applier_bundle(), footprint.unit()[WRITER_BUNDLE], left, footprint.concurrency
-    )
+    cores = [where[WRITER_BUNDLE]]
+    if len(nodes) <= _FEW_NODES:
+        # Where the core is matters only on a few small nodes, so only there all places are tried.
+        core = gang[WRITER_BUNDLE]
+        cores += [node.node_id for node in nodes if fits(core, node.free, node.labels)]
+    found = [_placement(footprint, nodes, core_on) for core_on in cores]
+    return max(found, key=lambda loads: sum(load.appliers for load in loads))
+
+
+def _placement(footprint: Footprint, nodes: Sequence[Node], core_on: str) -> tuple[NodeLoad, ...]:
+    left = taken(nodes, [(core_on, footprint.unit(core=True)[WRITER_BUNDLE])])
+    aside = footprint.unit()[WRITER_BUNDLE]
+    appliers, writers = _pairs(footprint.applier_bundle(), aside, left, footprint.concurrency)
     if not sum(appliers):
         return ()
     loads = []
     for i, node in enumerate(left):
-        writing = writers[i] + (node.node_id == core)
-        if appliers[i] or writing or node.node_id == driver:
-            loads.append(NodeLoad(node.name, appliers[i], writing, node.node_id == driver))
+        core = node.node_id == core_on
+        if appliers[i] or writers[i] or core:
+            loads.append(NodeLoad(node.name, appliers[i], writers[i] + core, core))
     return tuple(loads)
 
 
@@ -191,39 +159,21 @@ class _Frontier:
     """What one node holds: how many bundles beside a number of appliers."""
 
     def __init__(self, applier: Bundle, aside: Bundle, node: Node, most: int) -> None:
-        self._applier = applier.resources
-        self._aside = aside.resources
-        self._aside_allowed = labels_match(aside.labels, node.labels)
-        self._free = node.free
+        self._applier = applier
+        self._aside = aside
+        self._node = node
         self._most = most
-        allowed = labels_match(applier.labels, node.labels)
-        self.most_appliers = _times(self._applier, node.free, most) if allowed else 0
+        self.most_appliers = times_fitting(applier, node.free, node.labels, most)
         self._known: dict[int, int] = {}
 
     def asides(self, appliers: int) -> int:
         known = self._known.get(appliers)
         if known is None:
+            asked = self._applier.resources
             left = {
-                name: free - appliers * self._applier.get(name, 0.0)
-                for name, free in self._free.items()
+                name: free - appliers * asked.get(name, 0.0)
+                for name, free in self._node.free.items()
             }
-            known = _times(self._aside, left, self._most) if self._aside_allowed else 0
+            known = times_fitting(self._aside, left, self._node.labels, self._most)
             self._known[appliers] = known
         return known
-
-
-def _times(asked: Mapping[str, float], free: Mapping[str, float], most: int) -> int:
-    """Return how many times a bundle fits; a share of a GPU never lies on two devices."""
-    fitting = most
-    for name, number in asked.items():
-        if number <= 0:
-            continue
-        available = free.get(name, 0.0) + _TOLERANCE
-        if name == GPU and number < 1:
-            devices, rest = divmod(available, 1.0)
-            each = math.floor((1 + _TOLERANCE) / number)
-            fits = int(devices) * each + math.floor(rest / number)
-        else:
-            fits = math.floor(available / number)
-        fitting = min(fitting, fits)
-    return max(0, fitting)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from geneva.resources.capacity import first_gang, units_fitting
+from geneva.resources.capacity import units_fitting
 from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle
 from geneva.resources.footprint import Footprint
 from geneva.resources.packing import described
@@ -61,7 +61,7 @@ def fixes_for(first: Footprint, shape: ClusterShape) -> tuple[Fix, ...]:
     shape
         The cluster or machine.
     """
-    nodes = shape.empty.with_new([kind for kind in shape.node_types if kind.most > 0]).nodes
+    nodes = shape.whole(2).nodes
 
     def fits(request: Request) -> bool:
         return units_fitting(replace(first, applier=request), nodes) > 0
@@ -74,9 +74,8 @@ def fixes_for(first: Footprint, shape: ClusterShape) -> tuple[Fix, ...]:
         if lowered is not None:
             more = "" if lowered == bare else " " + _ask_for(first, lowered)
             found.append(Fix(_without_special(shape) + more, request=lowered))
-    if not shape.machine:
-        found.append(_node_to_add(first, shape))
-    return tuple(found)
+    node = None if shape.machine else _node_to_add(first, shape)
+    return (*found, node) if node is not None else tuple(found)
 
 
 def _lowered(request: Request, fits: Callable[[Request], bool]) -> Request | None:
@@ -151,11 +150,11 @@ def _without_special(shape: ClusterShape) -> str:
     return "Leave resources=, label_selector= and accelerator_type= out of the UDF."
 
 
-def _node_to_add(first: Footprint, shape: ClusterShape) -> Fix:
-    """Return a node that holds a whole first unit."""
+def _node_to_add(first: Footprint, shape: ClusterShape) -> Fix | None:
+    """Return a node that holds a whole first unit; None for labels that no node can have."""
     total: dict[str, float] = {}
     rules: dict[str, str] = {}
-    for bundle in first_gang(first):
+    for bundle in first.beginning():
         rules |= bundle.labels
         for name, number in bundle.resources.items():
             total[name] = total.get(name, 0.0) + number
@@ -165,7 +164,7 @@ def _node_to_add(first: Footprint, shape: ClusterShape) -> Fix:
     labels = {name: _chosen(rule) for name, rule in rules.items() if not rule.startswith("!")}
     added = NodeType("added", total, 1, labels)
     if not units_fitting(first, shape.with_new([added]).nodes):
-        raise AssertionError(f"a node made for {first} does not hold it")
+        return None
     return Fix(f"Or add a node with {described(Bundle(total, rules))}.", node_type=added)
 
 

@@ -1,8 +1,8 @@
 """What the components of a job ask for: the guide's table, as data.
 
 Per job a driver and a tracker; per unit of concurrency an applier, a writer and a queue. A unit is
-reserved at once, and the first one together with the tracker, so that two jobs never hold half of
-what each needs.
+reserved at once, and the first one, the core, with the shares of driver and tracker, so that two
+jobs never hold half of what each needs.
 """
 
 from __future__ import annotations
@@ -120,12 +120,22 @@ class Footprint:
         return self.components.tracker_memory_bytes + self.concurrency * unit
 
     def unit(self, *, core: bool = False) -> Gang:
-        """Return the bundles of one unit; those of the core hold the tracker as well."""
+        """Return the bundles of one unit; the core also holds what tracker and driver ask for."""
         parts = self.components
-        cpus = parts.writer_cpus + parts.queue_cpus + (parts.tracker_cpus if core else 0.0)
-        memory = parts.writer_memory_bytes + (parts.tracker_memory_bytes if core else 0)
+        cpus = parts.writer_cpus + parts.queue_cpus
+        memory = parts.writer_memory_bytes
+        if core:
+            # The driver's share too, although the driver runs before: with a share of its own it
+            # could keep cores, its own among them, from nodes that these need whole.
+            cpus += parts.tracker_cpus + parts.driver_cpus
+            memory += parts.tracker_memory_bytes
         aside = Bundle(_asked({CPU: round(cpus, 4), MEMORY: memory}))
         return (aside,) if self.applier_apart else (aside, self.applier_bundle())
+
+    def beginning(self) -> Gang:
+        """Return what a job needs to begin: the core, with an applier in any case."""
+        core = self.unit(core=True)
+        return (*core, self.applier_bundle()) if self.applier_apart else core
 
     def applier_bundle(self) -> Bundle:
         """Return what one applier takes on its node."""

@@ -18,10 +18,11 @@ from geneva.resources.shape import ClusterShape, NodeType
 
 _QUANTITY = re.compile(r"^([0-9.]+(?:e[0-9]+)?)(m|[kKMGTPE]i?)?$")
 _PARAMETERS = {"num-cpus": CPU, "num-gpus": GPU, "memory": MEMORY}
-_UNBOUNDED = 10_000
+# The default of its schema.
+_UNBOUNDED = 2**31 - 1
 
 
-def shape_of_ray_cluster(definition: Mapping[str, Any]) -> ClusterShape:
+def shape_of_ray_cluster(definition: object) -> ClusterShape:
     """Return the head and the least workers as nodes, and the rest as what may be added.
 
     Parameters
@@ -45,10 +46,11 @@ def shape_of_ray_cluster(definition: Mapping[str, Any]) -> ClusterShape:
     >>> [(node.name, node.total["CPU"]) for node in shape.nodes], shape.node_types[0].most
     ([('head', 0.0), ('cpu-0', 4.0)], 2)
     """
-    spec = definition.get("spec")
-    if definition.get("kind") != "RayCluster" or not isinstance(spec, Mapping):
+    given: Mapping[str, Any] = definition if isinstance(definition, Mapping) else {}
+    kind, spec = given.get("kind"), given.get("spec")
+    if kind != "RayCluster" or not isinstance(spec, Mapping):
         raise InvalidArgumentError(
-            f"kind: {definition.get('kind')!r}; expected the definition of a RayCluster, with spec."
+            f"kind: {kind!r}; expected the definition of a RayCluster, with spec."
         )
     grows = bool(spec.get("enableInTreeAutoscaling"))
     nodes = [_node("head", spec.get("headGroupSpec") or {})]
@@ -57,7 +59,7 @@ def shape_of_ray_cluster(definition: Mapping[str, Any]) -> ClusterShape:
         name, hosts = str(group.get("groupName")), int(group.get("numOfHosts") or 1)
         least = int((group.get("minReplicas") if grows else group.get("replicas")) or 0) * hosts
         nodes += [_node(f"{name}-{i}", group) for i in range(least)]
-        most = min(_UNBOUNDED, int(group.get("maxReplicas") or 0) * hosts) - least
+        most = int(group.get("maxReplicas", _UNBOUNDED)) * hosts - least
         if grows and most > 0:
             types.append(NodeType(name, _resources(group), most, _labels(group)))
     return ClusterShape(tuple(nodes), tuple(types))
@@ -104,8 +106,14 @@ def _resources(group: Mapping[str, Any]) -> dict[str, float]:
     for name, resource in _PARAMETERS.items():
         if name in parameters:
             found[resource] = bytes_or_number(parameters[name])
-    custom = json.loads(str(parameters.get("resources", "{}")).strip("'\"").replace('\\"', '"'))
-    found |= {name: float(amount) for name, amount in custom.items()}
+    text = str(parameters.get("resources", "{}"))
+    try:
+        custom = json.loads(text.strip("'\"").replace('\\"', '"'))
+        found |= {name: float(amount) for name, amount in custom.items()}
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidArgumentError(
+            f"rayStartParams.resources is {text!r}; expected JSON such as '{{\"slot\": 2}}'."
+        ) from None
     return found | {k: bytes_or_number(v) for k, v in (group.get("resources") or {}).items()}
 
 

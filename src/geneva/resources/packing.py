@@ -13,6 +13,7 @@ from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Gang, Node, label
 
 # Ray counts resources in ten-thousandths.
 _TOLERANCE = 1e-4 / 2
+_MANY = 10**6
 
 
 def fits(bundle: Bundle, free: Mapping[str, float], labels: Mapping[str, str]) -> bool:
@@ -43,15 +44,32 @@ def place(gang: Gang, nodes: Sequence[Node]) -> tuple[str, ...] | None:
     return tuple(where[i] for i in range(len(gang)))
 
 
-def count_fitting(gang: Gang, nodes: Sequence[Node], most: int) -> int:
-    """Return how many gangs of a kind fit onto nodes together, at most ``most``."""
-    left = list(nodes)
-    for count in range(most):
-        placed = place(gang, left)
-        if placed is None:
-            return count
-        left = taken(left, zip(placed, gang, strict=True))
-    return most
+def times_fitting(
+    bundle: Bundle, free: Mapping[str, float], labels: Mapping[str, str], most: int
+) -> int:
+    """Return how many times a node with so much free holds a bundle, at most ``most``.
+
+    A share of a GPU never lies on two devices.
+
+    Examples
+    --------
+    >>> times_fitting(Bundle({"GPU": 0.6}), {"GPU": 2.0}, {}, most=9)
+    2
+    """
+    if not labels_match(bundle.labels, labels):
+        return 0
+    fitting = most
+    for name, number in bundle.resources.items():
+        if number <= 0:
+            continue
+        available = free.get(name, 0.0) + _TOLERANCE
+        if name == GPU and number < 1:
+            devices, rest = divmod(available, 1.0)
+            times = int(devices) * math.floor((1 + _TOLERANCE) / number) + math.floor(rest / number)
+        else:
+            times = math.floor(available / number)
+        fitting = min(fitting, times)
+    return max(0, fitting)
 
 
 def taken(nodes: Iterable[Node], bundles: Iterable[tuple[str, Bundle]]) -> list[Node]:
@@ -148,7 +166,8 @@ def _place(bundles: list[Bundle], nodes: list[Node], larger: Gang) -> list[str] 
     kinds: dict[tuple[object, ...], Node] = {}
     for node in nodes:
         if fits(first, node.free, node.labels):
-            kinds.setdefault((*node.free.items(), *node.labels.items(), *_gpus(node)), node)
+            gpus = node.total.get(GPU, 0.0)
+            kinds.setdefault((gpus, *node.free.items(), *node.labels.items()), node)
     for node in sorted(kinds.values(), key=lambda n: _preference(first, n, larger)):
         others = _place(rest, taken(nodes, [(node.node_id, first)]), (*larger, first))
         if others is not None:
@@ -156,28 +175,17 @@ def _place(bundles: list[Bundle], nodes: list[Node], larger: Gang) -> list[str] 
     return None
 
 
-def _gpus(node: Node) -> tuple[float, ...]:
-    return (node.total.get(GPU, 0.0),)
-
-
 def _preference(bundle: Bundle, node: Node, larger: Gang) -> tuple[float, ...]:
     """Order the nodes for a bundle: those first on which it takes no place of a larger one."""
     wasted_gpus = 0.0 if bundle.resources.get(GPU) else node.total.get(GPU, 0.0)
-    lost = _times(larger[0], node) - _times(larger[0], node, beside=bundle) if larger else 0
+    lost = _places_lost(larger[0], bundle, node) if larger else 0
     return (lost, wasted_gpus, node.free.get(CPU, 0.0), node.free.get(MEMORY, 0.0))
 
 
-def _times(bundle: Bundle, node: Node, *, beside: Bundle | None = None) -> int:
-    """Return how many times a node holds a bundle."""
-    if not labels_match(bundle.labels, node.labels):
-        return 0
-    taken_first = beside.resources if beside is not None else {}
-    times = (
-        (node.free.get(name, 0.0) - taken_first.get(name, 0.0) + _TOLERANCE) / number
-        for name, number in bundle.resources.items()
-        if number > 0
-    )
-    return math.floor(max(0.0, min(times, default=0.0)))
+def _places_lost(larger: Bundle, bundle: Bundle, node: Node) -> int:
+    left = _sum(node.free, {name: -number for name, number in bundle.resources.items()})
+    before = times_fitting(larger, node.free, node.labels, _MANY)
+    return before - times_fitting(larger, left, node.labels, _MANY)
 
 
 def _size(bundle: Bundle) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from geneva.resources.cluster import CPU, GPU, MEMORY, Node
+from geneva.resources.footprint import IN_PROCESS, Components
 from geneva.resources.packing import emptied
 from geneva.resources.request import Machine
 
@@ -64,6 +65,16 @@ class ClusterShape:
     def empty(self) -> ClusterShape:
         """The same when nobody holds anything."""
         return self._with(emptied(self.nodes))
+
+    def whole(self, most_of_each: int) -> ClusterShape:
+        """Return the same when nobody holds anything and so many of each type were added."""
+        new = [kind for kind in self.node_types for _ in range(min(kind.most, most_of_each))]
+        return self.empty.with_new(new)
+
+    @property
+    def components(self) -> Components:
+        """What stands beside the appliers there."""
+        return IN_PROCESS if self.machine else Components()
 
     def with_new(self, added: Sequence[NodeType]) -> ClusterShape:
         """Return the same with one new node of each type given."""

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import ray
-from ray.util.placement_group import placement_group_table
 
 from geneva.config import Settings
 from geneva.errors import (
@@ -20,7 +19,6 @@ from geneva.errors import (
     EnvironmentMismatchError,
     FatalWorkerError,
     FatalWorkerOOMError,
-    ResourcesUnavailableError,
     WorkerStartError,
 )
 from geneva.jobs.limits import Limits
@@ -32,15 +30,9 @@ from geneva.pipeline.driver import StopSignal, ctrl_c_asks
 from geneva.pipeline.failure import pack_error, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Seen
 from geneva.pipeline.tracker import JobTracker, Report
-from geneva.resources.cluster import CPU, Bundle
-from geneva.resources.footprint import Components
-from geneva.resources.packing import place, shortage
-from geneva.resources.pending import held_by
-from geneva.runners.ray.claims import claims_in
 from geneva.runners.ray.contexts import job_ended
 from geneva.runners.ray.deaths import cause_of
 from geneva.runners.ray.driver_actor import DriverNews
-from geneva.runners.ray.private import read_nodes
 from geneva.runners.ray.reach import HeadWatch
 from geneva.runners.ray.submission import first_progress, record_submission, start_driver
 
@@ -52,7 +44,6 @@ _SUSPICIOUS_S = 3.0
 _LOST_S = 20.0
 _ASK_S = 1.0
 _MOST_WORDS = 2_000
-_DRIVER = (Bundle({CPU: Components().driver_cpus}),)
 
 
 class ClusterRun:
@@ -192,7 +183,7 @@ class ClusterRun:
     # -- when nothing is heard -----------------------------------------------------------------
 
     def _check_silence(self) -> None:
-        """End the wait for a driver that will not be heard, and show what others wait for."""
+        """End the wait for a driver that will not be heard, and show that it is waited for."""
         if self._stop.error is not None and not self._run_id:
             raise self._stop.error  # It has not begun.
         now_s = time.monotonic()
@@ -200,28 +191,19 @@ class ClusterRun:
         if silent_s < _SUSPICIOUS_S or now_s - self._asked_s < _ASK_S or not self._head.answering:
             return
         self._asked_s = now_s
-        self._wait_or_give_up(silent_s, "" if self._head.address is None else _lacking())
-
-    def _wait_or_give_up(self, silent_s: float, lacking: str) -> None:
         if self._run_id:
             if silent_s > _LOST_S:
                 words = f"it has not been heard of for {silent_s:.0f} s"
                 raise _DriverGoneError(LossCause.NODE_LOST, words)
             return
-        if lacking and silent_s > self._settings.reserve_timeout_s:
-            raise ResourcesUnavailableError(
-                f"{self._what} found no place within {silent_s:.0f} s: it {lacking}. Run it "
-                "again when others are done, or wait longer with GENEVA_RESERVE_TIMEOUT_S. "
-                "What was computed before is kept."
-            )
-        if not lacking and silent_s > self._settings.worker_start_timeout_s:
+        if silent_s > self._settings.worker_start_timeout_s:
             raise WorkerStartError(
-                f"{self._what} did not start within {silent_s:.0f} s although there is a place for "
-                "it. Look at the logs of the cluster's nodes; GENEVA_WORKER_START_TIMEOUT_S sets "
-                "how long to wait."
+                f"{self._what} did not start within {silent_s:.0f} s although it needs no place. "
+                "Look at the logs of the cluster's nodes; GENEVA_WORKER_START_TIMEOUT_S sets how "
+                "long to wait."
             )
-        waiting = f"the driver {lacking}" if lacking else "the driver is starting"
-        self._show(replace(self._progress, workers_waiting=1, waiting_for=waiting))
+        starting = "the driver is starting"
+        self._show(replace(self._progress, workers_waiting=1, waiting_for=starting))
 
     def _gone(self, error: BaseException) -> Exception:
         text = str(error)
@@ -267,11 +249,3 @@ class _DriverGoneError(Exception):
         super().__init__(words)
         self.cause = cause
         self.words = words
-
-
-def _lacking() -> str:
-    nodes = read_nodes().usable
-    if place(_DRIVER, nodes) is not None:
-        return ""
-    who = held_by(_DRIVER, nodes, claims_in(placement_group_table()), me="")
-    return f"{shortage(_DRIVER, nodes)}{who and f' ({who})'}"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from geneva.config import Settings
 from geneva.jobs.messages import FunctionPrinted
 from geneva.jobs.spec import BackfillSpec, backfill_spec
-from geneva.pipeline.admission import Grant, admitted, footprint_of
+from geneva.pipeline.admission import Grant, admitted, footprint_on
 from geneva.pipeline.backfill import BackfillJob
-from geneva.resources.admission import admit
 from geneva.resources.shape import ClusterShape
 from geneva.runners.ray.private import can_add_nodes, read_nodes
 from geneva.runners.ray.runner import RayRunner
@@ -36,6 +35,7 @@ class ClusterJob:
         self._job = job
         self._settings = settings
         self._printed = printed
+        self._grant: Grant | None = None
         self._runner: RayRunner | None = None
 
     def prestart(self) -> None:
@@ -58,16 +58,15 @@ class ClusterJob:
         ResourcesUnavailableError
             What is short, on which node; nothing was reserved or written.
         """
-        footprint = footprint_of(spec)
+        if self._grant is not None:
+            return self._grant  # By now the job itself holds some of what was free.
         shape = ClusterShape(read_nodes().usable)
-        if not admit(footprint, shape).possible:
-            # Asked only now: on a new cluster the answer takes seconds.
-            shape = replace(shape, grows=can_add_nodes(self._settings.admission__timeout))
         what = f"{self._job.location.name}.{self._job.column.name}"
-        grant = admitted(what, spec, shape, self._settings, self.warn)
-        if self._runner is None:
-            self._runner = RayRunner(self._job.job_id, footprint, self._settings, self._print)
-        return grant
+        may_grow = partial(can_add_nodes, self._settings.admission__timeout)
+        self._grant = admitted(what, spec, shape, self._settings, self.warn, may_grow)
+        footprint = footprint_on(spec, shape)
+        self._runner = RayRunner(self._job.job_id, footprint, self._settings, self._print)
+        return self._grant
 
     def runner(self, granted: int) -> RayRunner:  # noqa: ARG002 - the footprint has it
         """Return the job's runner; every round has the same."""

@@ -13,7 +13,6 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.pipeline.backfill import BackfillJob
 from geneva.pipeline.environment import environment_versions
-from geneva.resources.footprint import Components
 from geneva.runners.ray.driver_actor import LISTENING_THREADS, DriverActor, Submission
 from geneva.runners.ray.names import NAMESPACE, driver_name
 from geneva.runners.ray.private import wait_until_known
@@ -68,7 +67,8 @@ def start_driver(
         .options(
             name=driver_name(job.job_id),
             namespace=NAMESPACE,
-            num_cpus=Components().driver_cpus,
+            # Its share is in the core, which it reserves itself: so it says what that waits for.
+            num_cpus=0,
             max_restarts=MOST_RESTARTS if detached else 0,
             max_task_retries=0,
             # Ray gives back what a detached actor reserved when it dies.
