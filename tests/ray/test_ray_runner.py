@@ -56,7 +56,7 @@ def test_a_crash_is_replaced_and_then_named_with_its_batch(tmp_path):
                 table.backfill("out", progress=False)
             except errors.FatalWorkerCrashError as error:
                 for words in ("rows 60 to 64 of fragment 1", "signal 11", "3 times", "applier-"):
-                    assert f"{free:g} CPU is free; others hold" in str(error), error
+                    assert words in str(error), error
             else:
                 raise AssertionError("it did not fail")
             fine = geneva.udf(lambda id: id, data_type=pa.int64())
@@ -112,7 +112,7 @@ def test_what_fits_no_node_is_refused_with_the_numbers(tmp_path):
             try:
                 table.backfill("big", progress=False, **asked)
             except errors.ResourcesUnavailableError as error:
-                assert f"{free:g} CPU is free; others hold" in str(error), error
+                assert words in str(error), error
                 assert time.monotonic() - started < 3
             else:
                 raise AssertionError("it was not refused")
