@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 
 from geneva.errors import FatalWorkerError, StalledError, WorkerStartError
-from geneva.jobs import messages as m
+from geneva.jobs import commands as cmd
+from geneva.jobs import events as ev
 from geneva.jobs.limits import Limits
 from geneva.jobs.planner import Plan
 from geneva.jobs.state import JobState
@@ -28,67 +29,67 @@ class Judge:
         self.pending = pending
         self.limits = limits
         self.held: dict[str, set[int]] = {}
-        self.known: dict[int, deque[m.Apply | m.WriteFragment]] = {}
-        self.roles: dict[int, m.Role] = {}
+        self.known: dict[int, deque[cmd.Apply | cmd.WriteFragment]] = {}
+        self.roles: dict[int, cmd.Role] = {}
         self.durable: dict[int, int] = {}
         self.gone: set[int] = set()
         self.leaving: set[int] = set()
         self.stopping: set[int] = set()
-        self.starting: Counter[m.Role] = Counter()
+        self.starting: Counter[cmd.Role] = Counter()
         self.parts: dict[int, list[Part]] = {f.fragment_id: list(f.parts) for f in plan.fragments}
         self.written: set[int] = set()
         self.committed: Counter[int] = Counter()
         self.outdated: dict[int, str] = {}
         self.commits: list[int] = []
         self.error: BaseException | None = None
-        self.losses: Counter[tuple[int, int, m.LossCause]] = Counter()
-        self.too_many: m.WorkerLost | None = None
-        self.finishes: list[m.Outcome] = []
+        self.losses: Counter[tuple[int, int, ev.LossCause]] = Counter()
+        self.too_many: ev.WorkerLost | None = None
+        self.finishes: list[cmd.Outcome] = []
 
     # -- what the run is told ------------------------------------------------------------------
 
-    def ready(self, worker: int, role: m.Role) -> None:
+    def ready(self, worker: int, role: cmd.Role) -> None:
         """Take in that a worker is ready."""
         self.known[worker] = deque()
         self.roles[worker] = role
 
-    def note(self, event: m.Event) -> None:
+    def note(self, event: ev.Event) -> None:
         """Take in an event at the moment at which the run sees it."""
-        if isinstance(event, (m.CommitFailed, m.StopRequested)):
+        if isinstance(event, (ev.CommitFailed, ev.StopRequested)):
             self.error = self.error or event.error
         worker = getattr(event, "worker", None)
         if worker is None or worker in self.gone:
             return
         match event:
-            case m.WorkerReady():
+            case ev.WorkerReady():
                 self.starting[event.role] -= 1
                 self.ready(worker, event.role)
-                for cause in m.LossCause:
+                for cause in ev.LossCause:
                     self.losses[(*_STARTING, cause)] = 0
-            case m.WorkerLost():
+            case ev.WorkerLost():
                 self._lose(event)
-            case m.ReleaseRequested():
+            case ev.ReleaseRequested():
                 self.leaving.add(worker)
-            case m.PartWritten():
+            case ev.PartWritten():
                 self.parts[event.part.fragment_id].append(event.part)
                 self.durable[worker] = event.part.rows.stop
-            case m.TaskApplied():
+            case ev.TaskApplied():
                 assert self.known[worker].popleft().task.task_id == event.task_id
-            case m.TaskFailed():
+            case ev.TaskFailed():
                 self.known[worker].popleft()
                 self.error = self.error or event.error
-            case m.FragmentWritten():
+            case ev.FragmentWritten():
                 order = self.known[worker].popleft()
                 assert order.fragment.fragment_id == event.file.fragment_id, "first in, first out"
 
-    def _lose(self, event: m.WorkerLost) -> None:
+    def _lose(self, event: ev.WorkerLost) -> None:
         self.gone.add(event.worker)
         place = _STARTING
         if event.worker in self.known:
             orders = self.known.pop(event.worker)
             if not orders:
                 return
-            task = isinstance(orders[0], m.Apply)
+            task = isinstance(orders[0], cmd.Apply)
             place = (orders[0].fragment.fragment_id, self.durable[event.worker] if task else -1)
         else:
             self.starting[event.role] -= 1
@@ -108,35 +109,35 @@ class Judge:
         elif error is not None and not isinstance(error, StalledError):
             assert isinstance(error, WorkerStartError)
             assert "did not start" in str(error)
-            assert not (self._has(m.Role.APPLIER) and self._has(m.Role.WRITER))
+            assert not (self._has(cmd.Role.APPLIER) and self._has(cmd.Role.WRITER))
 
-    def _has(self, role: m.Role) -> bool:
-        return any(self.roles[worker] in (role, m.Role.BOTH) for worker in self.known)
+    def _has(self, role: cmd.Role) -> bool:
+        return any(self.roles[worker] in (role, cmd.Role.BOTH) for worker in self.known)
 
     # -- what the run decides ------------------------------------------------------------------
 
-    def start(self, role: m.Role, count: int) -> None:
+    def start(self, role: cmd.Role, count: int) -> None:
         """Take in that workers are to be started."""
         assert self.error is None
         assert count > 0
         assert len(self.written) < len(self.plan.fragments), "there is something to do"
-        assert self.limits.separate_writers is (role is not m.Role.BOTH)
+        assert self.limits.separate_writers is (role is not cmd.Role.BOTH)
         self.starting[role] += count
 
-    def work(self, command: m.Apply | m.WriteFragment) -> None:
+    def work(self, command: cmd.Apply | cmd.WriteFragment) -> None:
         """Take in that a worker is given work."""
         worker, role = command.worker, self.roles[command.worker]
         fragment_id = command.fragment.fragment_id
         assert self.error is None, "nothing new is begun after an error"
         assert worker not in self.leaving, "who was asked back gets no more work"
-        assert len(self.known[worker]) < (2 if role is m.Role.WRITER else 1)
+        assert len(self.known[worker]) < (2 if role is cmd.Role.WRITER else 1)
         self.known[worker].append(command)
         assert fragment_id not in self.written
-        if isinstance(command, m.Apply):
-            assert role is not m.Role.WRITER
+        if isinstance(command, cmd.Apply):
+            assert role is not cmd.Role.WRITER
             self.durable[worker] = command.task.rows.start
             return
-        assert role is not m.Role.APPLIER
+        assert role is not cmd.Role.APPLIER
         orders = [order.fragment.fragment_id for known in self.known.values() for order in known]
         assert orders.count(fragment_id) == 1, "all is computed, and nobody else writes it"
         assert set(command.parts) == set(self.parts[fragment_id])
@@ -147,18 +148,18 @@ class Judge:
 
     def stop_task(self, worker: int) -> None:
         """Take in that a worker is asked to end its task."""
-        assert isinstance(self.known[worker][0], m.Apply)
+        assert isinstance(self.known[worker][0], cmd.Apply)
         assert self.error is not None or worker in self.leaving
         self.stopping.add(worker)
 
-    def let_go(self, command: m.ReleaseWorker | m.KillWorker) -> None:
+    def let_go(self, command: cmd.ReleaseWorker | cmd.KillWorker) -> None:
         """Take in that a worker is released or killed."""
         orders = self.known.pop(command.worker)
-        if isinstance(command, m.KillWorker):
+        if isinstance(command, cmd.KillWorker):
             assert self.error is not None
         else:
             assert not orders
-            idle_writer = self.roles[command.worker] is m.Role.WRITER
+            idle_writer = self.roles[command.worker] is cmd.Role.WRITER
             assert command.worker in self.leaving or idle_writer
         self.gone.add(command.worker)
 
@@ -168,7 +169,7 @@ class Judge:
         self.written.add(fragment_id)
         assert rows is None or rows == self.pending[fragment_id]
 
-    def commit(self, command: m.Commit) -> None:
+    def commit(self, command: cmd.Commit) -> None:
         """Take in that files are committed."""
         assert command.files
         self.commits.append(len(command.files))
@@ -187,18 +188,18 @@ class Judge:
         assert {w for w, s in state.scheduler.workers.items() if s.busy} == {
             w for w in self.known if self.known[w]
         }
-        appliers = sum(self.roles[worker] is not m.Role.WRITER for worker in self.known)
-        appliers_starting = self.starting[m.Role.APPLIER] + self.starting[m.Role.BOTH]
+        appliers = sum(self.roles[worker] is not cmd.Role.WRITER for worker in self.known)
+        appliers_starting = self.starting[cmd.Role.APPLIER] + self.starting[cmd.Role.BOTH]
         assert state.scheduler.workers_starting == appliers_starting
-        assert state.scheduler.writers_starting == self.starting[m.Role.WRITER]
+        assert state.scheduler.writers_starting == self.starting[cmd.Role.WRITER]
         assert appliers + appliers_starting <= self.limits.max_workers
-        writers = len(self.known) - appliers + self.starting[m.Role.WRITER]
+        writers = len(self.known) - appliers + self.starting[cmd.Role.WRITER]
         assert writers <= self.limits.max_workers
         for worker in self.leaving & set(self.known):
             if self.error is None:
                 orders = self.known[worker]
                 assert orders, "who was asked back and is idle is let go"
-                assert isinstance(orders[0], m.WriteFragment) or worker in self.stopping
+                assert isinstance(orders[0], cmd.WriteFragment) or worker in self.stopping
 
     def end(self, state: JobState) -> None:
         """Look at the run as a whole."""

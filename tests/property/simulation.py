@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from geneva.errors import StalledError
-from geneva.jobs import messages as m
+from geneva.jobs import commands as cmd
+from geneva.jobs import events as ev
 from geneva.jobs.limits import Limits
 from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
 from geneva.jobs.stage import Stage
@@ -22,7 +23,7 @@ from geneva.jobs.state import JobState
 from geneva.storage.model import ColumnFile, Part, RowRange
 from tests.property.judge import Judge
 
-_TIMES = m.StageTimes()
+_TIMES = ev.StageTimes()
 # Far more than any run needs: every row, part, loss and tick is a step or a few.
 _MOST_STEPS = 20_000
 
@@ -38,7 +39,7 @@ class Troubles:
     """
 
     losses: int = 0
-    causes: tuple[m.LossCause, ...] = tuple(m.LossCause)
+    causes: tuple[ev.LossCause, ...] = tuple(ev.LossCause)
     ghosts: int = 0
     releases: int = 0
     failures: int = 0
@@ -80,7 +81,7 @@ class Running:
 
 @dataclass
 class SimWorker:
-    role: m.Role
+    role: cmd.Role
     placed: bool = False
     ready: bool = False
     alive: bool = True
@@ -101,7 +102,7 @@ def _assigned(worker: SimWorker) -> list[tuple[int, int, int]]:
     """Return fragment, start and stop of what a worker that lives still has to compute."""
     if not worker.alive:
         return []
-    tasks = [command.task for command in worker.inbox if isinstance(command, m.Apply)]
+    tasks = [command.task for command in worker.inbox if isinstance(command, cmd.Apply)]
     found = [(task.fragment_id, task.rows.start, task.rows.stop) for task in tasks]
     if worker.running is not None and not worker.running.stopping:
         found.append(
@@ -133,7 +134,7 @@ class Simulation:
         self.random = random.Random(seed)  # noqa: S311 - a schedule, not a secret
         self.state = JobState(plan, limits)
         self.judge = Judge(plan, pending, limits)
-        self.applier = m.Role.APPLIER if limits.separate_writers else m.Role.BOTH
+        self.applier = cmd.Role.APPLIER if limits.separate_writers else cmd.Role.BOTH
         self.left = Counter({k: v for k, v in vars(troubles).items() if isinstance(v, int)})
         self.causes = troubles.causes
         self.stuck_at = troubles.stuck_at
@@ -146,12 +147,12 @@ class Simulation:
         self.row_s = row_s
         self.now_s = 100.0
         self.workers: dict[int, SimWorker] = {}
-        self.queue: deque[m.Event] = deque()
+        self.queue: deque[ev.Event] = deque()
         self.commits: deque[tuple[ColumnFile, ...]] = deque()
         self.files: dict[int, set[int] | None] = {}
         self.steps = 0
 
-    def run(self, ready: int, starting: int) -> m.Outcome:
+    def run(self, ready: int, starting: int) -> cmd.Outcome:
         for _ in range(ready + starting):
             self._start(self.applier)
         for worker in range(ready):
@@ -164,7 +165,7 @@ class Simulation:
             assert self.steps < _MOST_STEPS, "the run hangs"
             self._step()
         for _ in range(5):  # Whatever comes late, nothing follows the end.
-            self._deliver(self.queue.popleft() if self.queue else m.Tick())
+            self._deliver(self.queue.popleft() if self.queue else ev.Tick())
         self.judge.end(self.state)
         return self.judge.finishes[0]
 
@@ -173,7 +174,7 @@ class Simulation:
     def _step(self) -> None:
         if self.stop_after is not None and self.steps > self.stop_after:
             self.stop_after = None
-            self.queue.appendleft(m.StopRequested(Injected("stop")))
+            self.queue.appendleft(ev.StopRequested(Injected("stop")))
         self._give_places()
         acts = [act for i, worker in self.workers.items() for act in self._acts(i, worker)]
         if self.commits:
@@ -186,7 +187,7 @@ class Simulation:
             # Of those who wait for workers to stop, some have a machine that sleeps.
             sleep_s = 3.0 if self.judge.error is not None else 0.05
             self.now_s += sleep_s if acts or self.queue else 1.0
-            self._deliver(m.Tick())
+            self._deliver(ev.Tick())
 
     def _give_places(self) -> None:
         """Let workers start as far as there is room, ask back those that are too many."""
@@ -205,11 +206,11 @@ class Simulation:
         waiting = sum(
             worker.alive and not worker.placed
             for worker in self.workers.values()
-            if worker.role is not m.Role.WRITER
+            if worker.role is not cmd.Role.WRITER
         )
         if waiting != self.waiting:
             self.waiting = waiting
-            self._send(m.WorkersWaiting(waiting, "1 CPU"))
+            self._send(ev.WorkersWaiting(waiting, "1 CPU"))
 
     def _acts(self, number: int, worker: SimWorker) -> list[Callable[[], None]]:
         """Return what a worker could do next."""
@@ -238,12 +239,12 @@ class Simulation:
             acts.append(lambda: self._begin(number, worker))
         return acts
 
-    def _deliver(self, event: m.Event) -> None:
+    def _deliver(self, event: ev.Event) -> None:
         known = getattr(event, "worker", None) in self.judge.known
         self.judge.note(event)
-        if known and isinstance(event, m.FragmentWritten):
+        if known and isinstance(event, ev.FragmentWritten):
             self.judge.finish_file(event.file.fragment_id, None)
-        if known and isinstance(event, m.TaskApplied) and event.file is not None:
+        if known and isinstance(event, ev.TaskApplied) and event.file is not None:
             self.judge.finish_file(event.file.fragment_id, self.files[event.file.fragment_id])
         commands = self.state.handle(event, self.now_s)
         if isinstance(self.state._error, StalledError) and self.judge.error is None:
@@ -261,55 +262,57 @@ class Simulation:
             assert not worker.stuck_at.computes
             assert self.now_s - worker.acted_s > self.judge.limits.stall_timeout_s
 
-    def _execute(self, commands: list[m.Command]) -> None:
+    def _execute(self, commands: list[cmd.Command]) -> None:
         for command in commands:
             assert not self.judge.finishes, "nothing follows the end"
             if hasattr(command, "worker"):
                 assert command.worker in self.judge.known, f"{command} names an unknown worker"
             match command:
-                case m.StartWorkers() | m.StartWriters():
-                    role = self.applier if isinstance(command, m.StartWorkers) else m.Role.WRITER
+                case cmd.StartWorkers() | cmd.StartWriters():
+                    role = (
+                        self.applier if isinstance(command, cmd.StartWorkers) else cmd.Role.WRITER
+                    )
                     self.judge.start(role, command.count)
                     for _ in range(command.count):
                         self._start(role)
-                case m.Apply() | m.WriteFragment():
+                case cmd.Apply() | cmd.WriteFragment():
                     self._check_overlap(command)
                     self.judge.work(command)
                     self.workers[command.worker].inbox.append(command)
-                case m.SplitTask() | m.StopTask() | m.CheckpointEvery():
+                case cmd.SplitTask() | cmd.StopTask() | cmd.CheckpointEvery():
                     self._interrupt(command)
-                case m.KillWorker() | m.ReleaseWorker():
+                case cmd.KillWorker() | cmd.ReleaseWorker():
                     self.judge.let_go(command)
                     worker = self.workers[command.worker]
                     worker.alive = worker.ghost = False
                     self.queue.extend(worker.answers)  # They are on their way.
-                case m.Commit():
+                case cmd.Commit():
                     assert not self.commits, "one commit at a time"
                     self.judge.commit(command)
                     self.commits.append(command.files)
-                case m.Finish():
+                case cmd.Finish():
                     assert not self.commits
                     self.judge.finishes.append(command.outcome)
         self.judge.look(self.state)
 
-    def _interrupt(self, command: m.Interruption) -> None:
+    def _interrupt(self, command: cmd.Interruption) -> None:
         worker = self.workers[command.worker]
         match command:
-            case m.SplitTask():
+            case cmd.SplitTask():
                 assert self.judge.error is None
                 self._split(worker, command)
-            case m.StopTask():
+            case cmd.StopTask():
                 self.judge.stop_task(command.worker)
                 worker.stop_asked = True
                 if worker.running is not None:
                     worker.running.stopping = True
-            case m.CheckpointEvery():
+            case cmd.CheckpointEvery():
                 assert 0 < command.seconds < 10, "only less than before is ever at risk"
 
-    def _check_overlap(self, command: m.Apply | m.WriteFragment) -> None:
+    def _check_overlap(self, command: cmd.Apply | cmd.WriteFragment) -> None:
         """Check that nobody still has to compute what is to be computed, or written."""
         start, stop = 0, command.fragment.physical_rows
-        if isinstance(command, m.Apply):
+        if isinstance(command, cmd.Apply):
             start, stop = command.task.rows.start, command.task.rows.stop
         mine = (command.fragment.fragment_id, start, stop)
         for other in self.workers.values():
@@ -318,7 +321,7 @@ class Simulation:
 
     # -- what workers do -----------------------------------------------------------------------
 
-    def _send(self, event: m.Event) -> None:
+    def _send(self, event: ev.Event) -> None:
         self.queue.append(event)
 
     def _take(self, trouble: str, chance: float) -> bool:
@@ -327,7 +330,7 @@ class Simulation:
         self.left[trouble] -= 1
         return True
 
-    def _start(self, role: m.Role) -> None:
+    def _start(self, role: cmd.Role) -> None:
         stuck = self._take("stuck_starts", 0.3)
         self.workers[len(self.workers)] = SimWorker(role, stuck=stuck)
 
@@ -335,15 +338,15 @@ class Simulation:
         worker = self.workers[number]
         worker.ready = True
         self.now_s += 0.1
-        self._send(m.WorkerReady(number, startup_s=0.4, role=worker.role))
+        self._send(ev.WorkerReady(number, startup_s=0.4, role=worker.role))
 
     def _ask_back(self, number: int) -> None:
         self.workers[number].asked_back = True
-        self._send(m.ReleaseRequested(number, "another job needs its place"))
+        self._send(ev.ReleaseRequested(number, "another job needs its place"))
 
     def _say_busy(self, number: int, worker: SimWorker, stage: Stage) -> None:
         worker.said_s = self.now_s
-        self._send(m.WorkerBusy(number, stage, self.now_s - worker.acted_s))
+        self._send(ev.WorkerBusy(number, stage, self.now_s - worker.acted_s))
 
     def _get_stuck(self, worker: SimWorker, stage: Stage | None) -> None:
         self.got_stuck += 1
@@ -357,20 +360,20 @@ class Simulation:
         worker.ghost = self._take("ghosts", 0.3)
         exit_code = self.random.choice([-9, -11, 1, 0, None])
         cause = self.random.choice(self.causes)
-        self._send(m.WorkerLost(number, exit_code, "last words", cause=cause, role=worker.role))
+        self._send(ev.WorkerLost(number, exit_code, "last words", cause=cause, role=worker.role))
 
     def _begin(self, number: int, worker: SimWorker) -> None:
         worker.acted_s = self.now_s
-        if isinstance(worker.inbox[0], m.WriteFragment) and self._take("stuck_writers", 0.2):
+        if isinstance(worker.inbox[0], cmd.WriteFragment) and self._take("stuck_writers", 0.2):
             self._get_stuck(worker, Stage.WRITE)
             return
         command = worker.inbox.popleft()
-        if isinstance(command, m.WriteFragment):
+        if isinstance(command, cmd.WriteFragment):
             if self._take("failures", 0.2):
-                self._send(m.TaskFailed(number, None, Injected("disk full")))
+                self._send(ev.TaskFailed(number, None, Injected("disk full")))
             else:
                 file = _file(command.fragment.fragment_id)
-                self._send(m.FragmentWritten(number, file, _TIMES))
+                self._send(ev.FragmentWritten(number, file, _TIMES))
             return
         start, stop = command.task.rows.start, command.task.rows.stop
         worker.running = Running(
@@ -378,7 +381,7 @@ class Simulation:
         )
         if not worker.loaded:
             worker.loaded = True
-            self._send(m.TaskStarted(number, command.task.task_id, setup_s=0.3))
+            self._send(ev.TaskStarted(number, command.task.task_id, setup_s=0.3))
 
     def _go_on(self, number: int, running: Running) -> None:
         chance = self.random.random()
@@ -390,7 +393,7 @@ class Simulation:
             worker.running = None
             self._write_part(number, running)
             error = Injected("the function raised")
-            self._send(m.TaskFailed(number, running.task.task_id, error))
+            self._send(ev.TaskFailed(number, running.task.task_id, error))
         elif running.stopping or running.position == running.stop:
             if running.rows and not running.makes_file:
                 self._write_part(number, running)
@@ -413,7 +416,7 @@ class Simulation:
     def _report(self, number: int, running: Running) -> None:
         rows, running.unreported = running.unreported, 0
         self._send(
-            m.RowsApplied(
+            ev.RowsApplied(
                 number,
                 running.task.task_id,
                 rows=rows,
@@ -432,7 +435,7 @@ class Simulation:
         part = Part(fragment_id, rows, running.fragment.where is None, f"p{len(self.judge.held)}")
         self.judge.held[part.path] = set(running.rows)
         running.part_start, running.rows = running.position, []
-        self._send(m.PartWritten(number, running.task.task_id, part))
+        self._send(ev.PartWritten(number, running.task.task_id, part))
 
     def _end(self, number: int, running: Running) -> None:
         done = RowRange(running.task.rows.start, running.position)
@@ -441,9 +444,9 @@ class Simulation:
             file = _file(running.task.fragment_id)
             self.files[file.fragment_id] = set(running.rows)
         self._report(number, running)
-        self._send(m.TaskApplied(number, running.task.task_id, done, file))
+        self._send(ev.TaskApplied(number, running.task.task_id, done, file))
 
-    def _split(self, worker: SimWorker, command: m.SplitTask) -> None:
+    def _split(self, worker: SimWorker, command: cmd.SplitTask) -> None:
         if not worker.alive:
             return
         at, running = None, worker.running
@@ -451,17 +454,17 @@ class Simulation:
             rest = running.stop - running.position
             if rest >= 2 and not running.stopping:
                 at = running.stop = running.position + (rest + 1) // 2
-        worker.answers.append(m.TaskSplit(command.worker, command.task_id, at))
+        worker.answers.append(ev.TaskSplit(command.worker, command.task_id, at))
 
     def _answer_commit(self) -> None:
         files = self.commits.popleft()
         if self._take("commit_failures", 0.5):
-            self._send(m.CommitFailed(Injected("conflict")))
+            self._send(ev.CommitFailed(Injected("conflict")))
             return
         outdated = {f.fragment_id: "moved" for f in files if self._take("outdated", 0.3)}
         self.judge.outdated |= outdated
         kept = tuple(file for file in files if file.fragment_id not in outdated)
-        self._send(m.Committed(7 if kept else None, kept, outdated, 0.01))
+        self._send(ev.Committed(7 if kept else None, kept, outdated, 0.01))
 
 
 def _file(fragment_id: int) -> ColumnFile:

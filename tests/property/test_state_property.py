@@ -10,8 +10,9 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from geneva.errors import StalledError, WorkerStartError
+from geneva.jobs.commands import Outcome
+from geneva.jobs.events import LossCause
 from geneva.jobs.limits import Limits
-from geneva.jobs.messages import LossCause, Outcome
 from geneva.jobs.planner import plan_backfill
 from geneva.jobs.stage import Stage
 from tests.property.simulation import Injected, Simulation, Troubles

@@ -14,33 +14,35 @@ import pyarrow as pa
 import pytest
 
 from geneva import errors
-from geneva.jobs.limits import Limits
-from geneva.jobs.loss_errors import LostPlace, late_start_error, loss_error, start_error
-from geneva.jobs.messages import (
+from geneva.jobs.commands import (
     Apply,
     Command,
     Commit,
-    Committed,
     Finish,
-    FragmentWritten,
     KillWorker,
     Outcome,
-    PartWritten,
     ReleaseWorker,
     Role,
+    StartWriters,
+    StopTask,
+    WriteFragment,
+)
+from geneva.jobs.events import (
+    Committed,
+    FragmentWritten,
+    PartWritten,
     RowsApplied,
     StageTimes,
-    StartWriters,
     StopRequested,
-    StopTask,
     TaskApplied,
     TaskStarted,
     Tick,
     WorkerBusy,
     WorkerLost,
     WorkerReady,
-    WriteFragment,
 )
+from geneva.jobs.limits import Limits
+from geneva.jobs.loss_errors import LostPlace, late_start_error, loss_error, start_error
 from geneva.jobs.planner import Plan, plan_backfill
 from geneva.jobs.progress import Progress
 from geneva.jobs.scaling import Workload, seconds_left, workers_wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from geneva.jobs.messages import FunctionPrinted, RowsApplied, StageTimes, TaskSplit
+from geneva.jobs.events import FunctionPrinted, RowsApplied, StageTimes, TaskSplit
 from geneva.runners.ray.outbox import MOST_PRINTS, Outbox
 
 

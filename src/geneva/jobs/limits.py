@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from geneva.jobs.messages import LossCause
+from geneva.jobs.events import LossCause
 
 # A node that is taken away on purpose says nothing about the function; only an endless job is.
 _MOST_PREEMPTIONS = 100

@@ -12,7 +12,7 @@ from geneva.errors import (
     FatalWorkerOOMError,
     WorkerStartError,
 )
-from geneva.jobs.messages import LossCause, WorkerLost
+from geneva.jobs.events import LossCause, WorkerLost
 
 _SIGKILL = -9
 

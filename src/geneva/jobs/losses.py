@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from geneva.jobs.events import LossCause, WorkerLost
 from geneva.jobs.limits import Limits
-from geneva.jobs.messages import LossCause, WorkerLost
 from geneva.jobs.scaling import checkpoint_every_s
 
 # Where workers are lost that were not ready.

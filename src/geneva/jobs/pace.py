@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from geneva.jobs.messages import RowsApplied
+from geneva.jobs.events import RowsApplied
 from geneva.jobs.planner import Plan
 from geneva.jobs.scaling import Workload
 from geneva.jobs.workers import WorkerState

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from geneva.jobs.limits import Limits
-from geneva.jobs.messages import (
+from geneva.jobs.commands import (
     Apply,
     Command,
     ReleaseWorker,
     Role,
-    RowsApplied,
     SplitTask,
     StartWorkers,
     StartWriters,
-    WorkerLost,
-    WorkerReady,
     WriteFragment,
 )
+from geneva.jobs.events import RowsApplied, WorkerLost, WorkerReady
+from geneva.jobs.limits import Limits
 from geneva.jobs.pace import Pace
 from geneva.jobs.planner import Plan
 from geneva.jobs.scaling import Workload, workers_wanted, worth_splitting, writers_wanted

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from geneva.errors import StalledError
-from geneva.jobs.messages import (
+from geneva.jobs.events import (
     Committed,
     Event,
     FragmentWritten,

@@ -7,26 +7,25 @@ fragment never leaves the others idle.
 
 from __future__ import annotations
 
-from geneva.jobs.limits import Limits
-from geneva.jobs.loss_errors import LostPlace, late_start_error, loss_error, start_error
-from geneva.jobs.losses import LossBook
-from geneva.jobs.messages import (
+from geneva.jobs.commands import (
     CheckpointEvery,
     Command,
     Commit,
+    Finish,
+    KillWorker,
+    Outcome,
+    ReleaseWorker,
+    StopTask,
+)
+from geneva.jobs.events import (
     CommitFailed,
     Committed,
     Event,
-    Finish,
     FragmentWritten,
-    KillWorker,
-    Outcome,
     PartWritten,
     ReleaseRequested,
-    ReleaseWorker,
     RowsApplied,
     StopRequested,
-    StopTask,
     TaskApplied,
     TaskFailed,
     TaskSplit,
@@ -37,6 +36,9 @@ from geneva.jobs.messages import (
     WorkerReady,
     WorkersWaiting,
 )
+from geneva.jobs.limits import Limits
+from geneva.jobs.loss_errors import LostPlace, late_start_error, loss_error, start_error
+from geneva.jobs.losses import LossBook
 from geneva.jobs.planner import Plan
 from geneva.jobs.scheduler import Scheduler
 from geneva.jobs.stall import StallWatch

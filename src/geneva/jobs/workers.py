@@ -6,7 +6,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-from geneva.jobs.messages import Role
+from geneva.jobs.commands import Role
 from geneva.jobs.planner import ApplyTask
 
 # A writer of its own has the next fragment waiting while it writes one.

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from geneva.jobs.messages import Event, WorkerBusy
+from geneva.jobs.events import Event, WorkerBusy
 from geneva.jobs.stage import Stage
 
 _LONG_S = 5.0

@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from geneva.errors import UDFError
-from geneva.jobs.messages import (
+from geneva.jobs.commands import JobContext
+from geneva.jobs.events import (
     BatchRows,
     Event,
-    JobContext,
     PartWritten,
     RowsApplied,
     StageTimes,

@@ -12,8 +12,8 @@ from functools import partial
 
 from geneva.config import Settings
 from geneva.errors import CommitError
+from geneva.jobs.commands import JobContext, Outcome
 from geneva.jobs.limits import Limits
-from geneva.jobs.messages import JobContext, Outcome
 from geneva.jobs.planner import Plan, plan_backfill
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult, UdfResult

@@ -13,13 +13,10 @@ from types import FrameType
 from typing import Protocol
 
 from geneva.errors import BackfillTimeoutError
-from geneva.jobs.messages import (
+from geneva.jobs.commands import (
     Apply,
     Command,
     Commit,
-    CommitFailed,
-    Committed,
-    Event,
     Finish,
     Interruption,
     JobContext,
@@ -28,10 +25,9 @@ from geneva.jobs.messages import (
     ReleaseWorker,
     StartWorkers,
     StartWriters,
-    StopRequested,
-    Tick,
     WriteFragment,
 )
+from geneva.jobs.events import CommitFailed, Committed, Event, StopRequested, Tick
 from geneva.jobs.state import JobState
 from geneva.pipeline.meter import ProgressMeter
 from geneva.storage.commit import CommitResult

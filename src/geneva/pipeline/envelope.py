@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from geneva.jobs.messages import Event, TaskFailed
+from geneva.jobs.events import Event, TaskFailed
 from geneva.pipeline.failure import PackedError, pack_error, unpack_error
 
 
@@ -19,7 +19,7 @@ class Envelope:
     event : Event
         What happened.
     error : PackedError or None
-        The error of a :class:`~geneva.jobs.messages.TaskFailed`, which itself may not pickle and
+        The error of a :class:`~geneva.jobs.events.TaskFailed`, which itself may not pickle and
         would lose its cause.
     """
 

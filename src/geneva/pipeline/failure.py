@@ -18,7 +18,7 @@ from geneva.errors import (
     WrongReturnTypeError,
     with_details,
 )
-from geneva.jobs.messages import JobContext
+from geneva.jobs.commands import JobContext
 from geneva.transformer.binding import CallFailed, ReturnMismatch
 from geneva.transformer.mismatch import RowMismatch
 

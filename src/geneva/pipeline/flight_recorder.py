@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from geneva.jobs.messages import BatchRows
+from geneva.jobs.events import BatchRows
 from geneva.storage.model import RowRange
 
 _NOTE = struct.Struct("<qqq")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from geneva.jobs.messages import (
+from geneva.jobs.events import (
     Committed,
     Event,
     FragmentWritten,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from geneva.jobs.messages import JobContext
+from geneva.jobs.commands import JobContext
 from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.provenance import file_metadata

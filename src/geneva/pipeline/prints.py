@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from geneva.jobs.messages import Event, FunctionPrinted
+from geneva.jobs.events import Event, FunctionPrinted
 from geneva.pipeline.flight_recorder import FlightRecorder
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from geneva.jobs.messages import JobContext
+from geneva.jobs.commands import JobContext
 
 
 def file_metadata(context: JobContext) -> dict[str, str]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from geneva.jobs.messages import (
+from geneva.jobs.commands import (
     Apply,
     CheckpointEvery,
-    Event,
     Interruption,
     JobContext,
     StopTask,
-    TaskFailed,
-    TaskSplit,
     WriteFragment,
 )
+from geneva.jobs.events import Event, TaskFailed, TaskSplit
 from geneva.jobs.stage import Stage
 from geneva.pipeline.activity import Activity
 from geneva.pipeline.applier import Applier

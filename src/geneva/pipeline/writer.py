@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from geneva.jobs.messages import Event, FragmentWritten, JobContext, StageTimes
+from geneva.jobs.commands import JobContext
+from geneva.jobs.events import Event, FragmentWritten, StageTimes
 from geneva.jobs.planner import FragmentPlan
 from geneva.jobs.stage import Stage
 from geneva.pipeline.activity import Activity

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from geneva.jobs.messages import (
-    Apply,
-    Event,
-    Interruption,
-    JobContext,
-    WriteFragment,
-)
+from geneva.jobs.commands import Apply, Interruption, JobContext, WriteFragment
+from geneva.jobs.events import Event
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.worker import Worker

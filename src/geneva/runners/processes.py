@@ -6,17 +6,14 @@ import contextlib
 import time
 from multiprocessing.connection import wait
 
-from geneva.jobs.messages import (
-    Apply,
+from geneva.jobs.commands import Apply, Interruption, JobContext, WriteFragment
+from geneva.jobs.events import (
     Event,
     FragmentWritten,
-    Interruption,
-    JobContext,
     TaskApplied,
     TaskFailed,
     WorkerLost,
     WorkerReady,
-    WriteFragment,
 )
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import opened

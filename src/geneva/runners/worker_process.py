@@ -19,14 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from geneva.jobs.messages import (
-    INTERRUPTIONS,
-    Apply,
-    Event,
-    JobContext,
-    WorkerReady,
-    WriteFragment,
-)
+from geneva.jobs.commands import INTERRUPTIONS, Apply, JobContext, WriteFragment
+from geneva.jobs.events import Event, WorkerReady
 from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import sealed
 from geneva.pipeline.flight_recorder import FlightRecorder

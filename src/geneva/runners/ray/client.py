@@ -21,8 +21,8 @@ from geneva.errors import (
     FatalWorkerOOMError,
     WorkerStartError,
 )
+from geneva.jobs.events import LossCause
 from geneva.jobs.limits import Limits
-from geneva.jobs.messages import LossCause
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from geneva.config import Settings
-from geneva.jobs.messages import FunctionPrinted
+from geneva.jobs.events import FunctionPrinted
 from geneva.jobs.spec import BackfillSpec, backfill_spec
 from geneva.pipeline.admission import Grant, admitted, footprint_on
 from geneva.pipeline.backfill import BackfillJob

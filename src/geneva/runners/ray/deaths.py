@@ -10,7 +10,7 @@ from pathlib import Path
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from geneva.jobs.messages import BatchRows, LossCause
+from geneva.jobs.events import BatchRows, LossCause
 from geneva.pipeline.flight_recorder import read_notes
 from geneva.runners.ray.worker_actor import Hello
 

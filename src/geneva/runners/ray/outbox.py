@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import replace
 
-from geneva.jobs.messages import Event, FunctionPrinted, PartWritten, RowsApplied, WorkerBusy
+from geneva.jobs.events import Event, FunctionPrinted, PartWritten, RowsApplied, WorkerBusy
 from geneva.pipeline.envelope import Envelope, sealed
 
 # A fetch costs the driver half a millisecond; what can wait is fetched together.

@@ -11,7 +11,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from geneva.jobs.messages import LossCause, Role, WorkerLost
+from geneva.jobs.commands import Role
+from geneva.jobs.events import LossCause, WorkerLost
 from geneva.resources.footprint import APPLIER_BUNDLE, WRITER_BUNDLE, Footprint
 from geneva.runners.ray.deaths import examine
 from geneva.runners.ray.names import NAMESPACE, component_name

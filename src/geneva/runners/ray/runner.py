@@ -10,22 +10,18 @@ import ray
 
 from geneva.config import Settings
 from geneva.errors import ResourcesUnavailableError
-from geneva.jobs.messages import (
-    Apply,
+from geneva.jobs.commands import Apply, Interruption, JobContext, Role, WriteFragment
+from geneva.jobs.events import (
     Event,
     FragmentWritten,
     FunctionPrinted,
-    Interruption,
-    JobContext,
     LossCause,
     ReleaseRequested,
-    Role,
     StopRequested,
     TaskApplied,
     TaskFailed,
     WorkerReady,
     WorkersWaiting,
-    WriteFragment,
 )
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import Envelope, opened

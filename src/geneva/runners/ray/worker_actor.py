@@ -14,7 +14,7 @@ from typing import Any
 
 import ray
 
-from geneva.jobs.messages import INTERRUPTIONS, JobContext
+from geneva.jobs.commands import INTERRUPTIONS, JobContext
 from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import Envelope
 from geneva.pipeline.flight_recorder import FlightRecorder

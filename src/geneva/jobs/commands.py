@@ -1,0 +1,179 @@
+"""Commands that the driver gives. They carry references, never rows."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from geneva.jobs.planner import ApplyTask, FragmentPlan
+from geneva.storage.model import ColumnFile, ComputedColumn, Part, TableLocation
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What every worker of a job needs to know; sent once to each.
+
+    Attributes
+    ----------
+    job_id, call_id : str
+        The job, and the call that began it.
+    location : TableLocation
+        The table.
+    version : int
+        Version to read.
+    column : ComputedColumn
+        The column and where its function is stored.
+    batch_size : int or None
+        Rows per batch; None adapts it.
+    checkpoint_size, min_checkpoint_size : int or None, int
+        Bounds of a part in rows.
+    checkpoint_interval_s : float
+        Seconds of compute at risk before a part is written.
+    threads : int
+        Threads per applier.
+    versions : tuple of (str, str)
+        Versions that a worker's environment must share with the caller's; none are checked where
+        workers run in the caller's own environment.
+    """
+
+    job_id: str
+    call_id: str
+    location: TableLocation
+    version: int
+    column: ComputedColumn
+    batch_size: int | None
+    checkpoint_size: int | None
+    min_checkpoint_size: int
+    checkpoint_interval_s: float
+    threads: int
+    versions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def round_id(self) -> str:
+        """What workers know a round of the job by; each round reads another version."""
+        return f"{self.call_id}/{self.version}"
+
+
+class Role(enum.Enum):
+    """What a worker does."""
+
+    BOTH = "worker"
+    """It computes tasks and writes fragments, one at a time."""
+
+    APPLIER = "applier"
+    """It computes tasks."""
+
+    WRITER = "writer"
+    """It writes fragments."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartWorkers:
+    """Start this many more workers that compute."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartWriters:
+    """Start this many more workers that only write."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Let a worker compute a task of a fragment."""
+
+    worker: int
+    task: ApplyTask
+    fragment: FragmentPlan
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTask:
+    """Ask a worker to give away the second half of what it has not begun of its task."""
+
+    worker: int
+    task_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFragment:
+    """Let a worker make one column file out of a fragment's parts."""
+
+    worker: int
+    fragment: FragmentPlan
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopTask:
+    """Ask a worker to make what it has computed durable and end its task."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointEvery:
+    """Tell a worker how much compute to put at risk from now on, in seconds."""
+
+    worker: int
+    seconds: float
+
+
+INTERRUPTIONS = (SplitTask, StopTask, CheckpointEvery)
+"""Commands that a worker obeys while it computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseWorker:
+    """Let a worker go that was asked back and has nothing to do any more."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class KillWorker:
+    """End a worker that does not answer."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Commit column files as one table version."""
+
+    files: tuple[ColumnFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """End the run."""
+
+    outcome: Outcome
+
+
+Interruption: TypeAlias = "SplitTask | StopTask | CheckpointEvery"
+
+Command: TypeAlias = (
+    "StartWorkers | StartWriters | Apply | SplitTask | WriteFragment | StopTask | CheckpointEvery"
+    " | ReleaseWorker | KillWorker | Commit | Finish"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    error : BaseException or None
+        What the caller will see; None when all went well.
+    outdated : dict of int to str
+        Fragments that have to be planned again, with the reason.
+    """
+
+    error: BaseException | None = None
+    outdated: dict[int, str] = field(default_factory=dict)
