@@ -59,6 +59,9 @@ class Settings:
     stall_timeout_s: Annotated[float, Gt(0)] = 300.0
     """Seconds that a job waits for storage, while no worker computes, before it fails."""
 
+    setup_timeout_s: Annotated[float, Gt(0)] = 1800.0
+    """Seconds that imports and `setup()` may take, while no worker computes, before a job fails."""
+
     stop_grace_s: Annotated[float, Gt(0)] = 5.0
     """Seconds that workers get to finish their current batch when a job stops early."""
 

@@ -453,12 +453,24 @@ def test_a_run_that_only_waits_ends_and_says_for_what():
         assert words in str(error)
 
 
-@pytest.mark.parametrize("at", [Stage.UDF, Stage.SETUP, None])
+@pytest.mark.parametrize("at", [Stage.UDF, None])
 def test_a_run_waits_as_long_as_somebody_may_compute(at):
     job = stalling(0, 1)
     stages = {0: Stage.READ} if at is None else {0: Stage.READ, 1: at}
     assert tell(job, 3_000, stages) == []
     assert job.stalls_at == ""
+
+
+def test_a_setup_that_does_not_end_is_shown_and_then_ends_the_run():
+    job = stalling(0, 1, setup_timeout_s=300)
+    stages = {0: Stage.READ, 1: Stage.SETUP}
+    assert tell(job, 300, stages) == []
+    assert "applier-1 on node n1 has been setting the function up for 300 s" in job.stalls_at
+    said = [WorkerBusy(worker, at, 302.0) for worker, at in stages.items()]
+    assert job.handle(said[0], 302.0) == [StopTask(0), StopTask(1)]
+    error = job.handle(Tick(), 308.0)[-1].outcome.error
+    assert "setup()" in str(error)
+    assert "GENEVA_SETUP_TIMEOUT_S" in str(error)
 
 
 def test_a_worker_that_falls_silent_may_compute():
@@ -510,12 +522,22 @@ class _OneFile:
         pass
 
 
+def test_a_commit_that_is_not_answered_ends_the_run():
+    never = threading.Event()
+    error = _drive(lambda files: never.wait()).error
+    never.set()
+    assert type(error) is errors.StalledError
+    for words in ("docs.c", "not answered a commit for 1 s", "GENEVA_STALL_TIMEOUT_S", "is kept"):
+        assert words in str(error)
+
+
 def _drive(commit) -> Outcome:
     plan = plan_of(0)
     meter = ProgressMeter(Progress("j", "docs", "c"), lambda progress: None)
     meter.begin_round(plan, 1)
     job = JobState(plan, Limits(1))
-    driver = Driver(job, _OneFile(), commit, meter, StopSignal(), deadline_s=None)
+    stop = StopSignal()
+    driver = Driver(job, _OneFile(), commit, meter, stop, None, print, commit_timeout_s=1)
     return driver.run(None)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from geneva.checkup.report import Check
+from geneva.jobs.wording import size
 from geneva.resources.packing import amount
 from geneva.runners.machine import available_memory_bytes, devices, installed_memory_bytes
 from geneva.runners.machine import this_machine as look
@@ -72,16 +73,3 @@ def _disk(name: str, place: Path) -> Check:
     if name.endswith("(temporary)"):
         fix = "Free some space there, or set TMPDIR to a folder on another disk."
     return Check(name, "failed" if free < _NO_DISK_BYTES else "warning", text, fix)
-
-
-def size(number: float) -> str:
-    """Write a number of bytes.
-
-    Examples
-    --------
-    >>> size(3 << 29), size(5 << 20)
-    ('1.5 GiB', '5 MiB')
-    """
-    if number < 1 << 30:
-        return f"{number / 2**20:,.0f} MiB"
-    return f"{number / 2**30:,.1f} GiB"

@@ -142,6 +142,13 @@ class KillWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """Tell the caller something that does not end the job."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Commit column files as one table version."""
 
@@ -159,7 +166,7 @@ Interruption: TypeAlias = "SplitTask | StopTask | CheckpointEvery"
 
 Command: TypeAlias = (
     "StartWorkers | StartWriters | Apply | SplitTask | WriteFragment | StopTask | CheckpointEvery"
-    " | ReleaseWorker | KillWorker | Commit | Finish"
+    " | ReleaseWorker | KillWorker | Warn | Commit | Finish"
 )
 
 

@@ -176,6 +176,8 @@ class RowsApplied:
         Physical offset that the task has reached.
     times : StageTimes
         Where the time went.
+    peak_memory_bytes : int
+        The most memory that the worker's process has held in this job; 0 where it is not measured.
     """
 
     worker: int
@@ -184,6 +186,7 @@ class RowsApplied:
     output_bytes: int
     position: int
     times: StageTimes
+    peak_memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

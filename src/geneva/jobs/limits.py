@@ -36,6 +36,14 @@ class Limits:
         Whether fragments are written by workers of their own.
     checkpoint_interval_s : float
         Seconds of compute that a worker puts at risk at most.
+    setup_timeout_s : float
+        Seconds that loading the function, with ``setup()``, may take while no worker computes.
+    applier_bytes : int
+        Memory that each applier may take; 0 where that is unknown.
+    memory_bytes : int
+        Memory that all appliers together may take; 0 where they do not share one machine.
+    known_peak_bytes : int
+        What an applier of this function took in an earlier job; 0 if unknown.
     """
 
     max_workers: int
@@ -48,6 +56,10 @@ class Limits:
     startup_s: float = 0.4
     separate_writers: bool = False
     checkpoint_interval_s: float = 10.0
+    setup_timeout_s: float = 1800.0
+    applier_bytes: int = 0
+    memory_bytes: int = 0
+    known_peak_bytes: int = 0
 
     def budget(self, cause: LossCause) -> int:
         """Return how many losses of one cause at one place end the job.

@@ -19,15 +19,20 @@ class Pace:
     ----------
     plan : Plan
         What the run has to do.
+    peak_memory_bytes : int
+        What a worker is known to take, from an earlier job.
 
     Attributes
     ----------
     rows_done : int
         Rows computed so far, without those that were lost with a worker.
+    peak_memory_bytes : int
+        The most memory that one worker has held.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, peak_memory_bytes: int = 0) -> None:
         self.rows_done = 0
+        self.peak_memory_bytes = peak_memory_bytes
         self._rows_total = plan.total_rows_pending
         self._known_bytes = plan.input_bytes + plan.output_bytes
         self._busy_s = 0.0
@@ -38,6 +43,7 @@ class Pace:
         """Take in what a worker, as it was until now, reports."""
         self.rows_done += event.rows
         self._output_bytes += event.output_bytes
+        self.peak_memory_bytes = max(self.peak_memory_bytes, event.peak_memory_bytes)
         if worker.warm and worker.computing_since_s is not None:
             self._busy_s += now_s - worker.computing_since_s
             self._rows_measured += event.rows

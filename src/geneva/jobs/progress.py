@@ -35,6 +35,8 @@ class Progress:
         Recent speed.
     stage_s : dict of str to float
         Seconds spent per stage, summed over workers: read, udf, checkpoint, write, commit.
+    peak_memory_bytes : int
+        The most memory that one worker's process has held; 0 where it is not measured.
     finished : bool
         Whether the job has ended.
     """
@@ -57,6 +59,7 @@ class Progress:
     elapsed_s: float = 0.0
     rows_per_s: float = 0.0
     stage_s: dict[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int = 0
     finished: bool = False
 
     @property

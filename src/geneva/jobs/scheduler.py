@@ -19,6 +19,7 @@ from geneva.jobs.planner import Plan
 from geneva.jobs.scaling import Workload, workers_wanted, worth_splitting, writers_wanted
 from geneva.jobs.work import Work
 from geneva.jobs.workers import WorkerState
+from geneva.resources.memory import workers_in_memory
 
 # A writer takes a process, and another one for its queue: too much to keep for nothing, too much
 # to start every few seconds.
@@ -53,7 +54,7 @@ class Scheduler:
     def __init__(self, plan: Plan, limits: Limits) -> None:
         self.workers: dict[int, WorkerState] = {}
         self.work = Work(plan)
-        self.pace = Pace(plan)
+        self.pace = Pace(plan, limits.known_peak_bytes)
         self.workers_starting = 0
         self.writers_starting = 0
         self.now_s = 0.0
@@ -184,7 +185,10 @@ class Scheduler:
         if not (self.work.pending or self.work.to_write or at_work):
             return []
         startup_s = self._startup_s + self._setup_s
-        wanted = workers_wanted(self._workload(), startup_s, self._limits.max_workers)
+        most = workers_in_memory(
+            self._limits.max_workers, self._limits.memory_bytes, self.pace.peak_memory_bytes
+        )
+        wanted = workers_wanted(self._workload(), startup_s, most)
         # One that leaves is still in its place; another can come only after it.
         missing = wanted - self.appliers - self.workers_starting
         if missing <= 0:

@@ -40,19 +40,24 @@ class StallWatch:
     """Keeps when a run got on last and what its workers are at.
 
     A run stalls when it got nowhere for so long and every worker that has work is known to wait
-    for storage. One that runs the user's code, or of which nothing is known, may compute: a
-    function that holds the interpreter lock cannot be asked. While nobody has work the run waits
-    for workers, which has deadlines of its own. A worker that becomes ready is no progress until it
-    has work: idle writers come and go while nothing else does.
+    for storage, or to set the function up for far too long. One that calls the function, or of
+    which nothing is known, may compute: a function that holds the interpreter lock cannot be asked.
+    While nobody has work the run waits for workers, which has deadlines of its own. A worker that
+    becomes ready is no progress until it has work: idle writers come and go while nothing else
+    does.
 
     Parameters
     ----------
     timeout_s : float
         Seconds without progress after which a run stalls.
+    setup_timeout_s : float
+        Seconds after which setting the function up counts as waiting: for a download that does not
+        end, for example.
     """
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, setup_timeout_s: float) -> None:
         self._timeout_s = timeout_s
+        self._setup_timeout_s = setup_timeout_s
         self._progress_s = 0.0
         self._reports: dict[int, _Report] = {}
 
@@ -79,8 +84,20 @@ class StallWatch:
             case _:
                 pass
 
-    def quiet_s(self, workers: Mapping[int, WorkerState], now_s: float) -> float:
-        """Return for how long it is certain that nothing happened; 0 while somebody may compute."""
+    def quiet_s(
+        self, workers: Mapping[int, WorkerState], now_s: float, setup_timeout_s: float
+    ) -> float:
+        """Return for how long it is certain that nothing happened; 0 while somebody may compute.
+
+        Parameters
+        ----------
+        workers
+            Those that are ready.
+        now_s
+            The time now.
+        setup_timeout_s
+            Seconds after which setting the function up counts as nothing.
+        """
         if not self._reports:
             return 0.0
         since_s, until_s = self._progress_s, now_s
@@ -90,7 +107,9 @@ class StallWatch:
                 continue
             busy = True
             report = self._reports.get(worker)
-            if report is None or report.said.stage.computes:
+            if report is None or report.said.stage is Stage.UDF:
+                return 0.0
+            if report.said.stage is Stage.SETUP and now_s - report.since_s <= setup_timeout_s:
                 return 0.0
             if now_s - report.heard_s > _SILENT_S:
                 return 0.0
@@ -100,7 +119,7 @@ class StallWatch:
 
     def stalled(self, workers: Mapping[int, WorkerState], now_s: float) -> bool:
         """Say whether nothing happened for too long."""
-        return self.quiet_s(workers, now_s) > self._timeout_s
+        return self.quiet_s(workers, now_s, self._setup_timeout_s) > self._timeout_s
 
     def waiting(self, workers: Mapping[int, WorkerState], now_s: float) -> str:
         """Say who is at what since when: those first that wait longest."""
@@ -130,18 +149,29 @@ class StallWatch:
         now_s
             The time now.
         """
+        quiet_s = self.quiet_s(workers, now_s, self._setup_timeout_s)
+        setting_up = any(
+            self._reports[worker].said.stage is Stage.SETUP
+            for worker, state in workers.items()
+            if state.busy and worker in self._reports
+        )
+        advice = (
+            "See what its imports and setup() wait for, a download for example; if they only take "
+            "that long, allow more with GENEVA_SETUP_TIMEOUT_S."
+            if setting_up
+            else "See whether the table's storage answers from there; if it only is that slow, "
+            "allow more with stall_timeout= or GENEVA_STALL_TIMEOUT_S."
+        )
         return StalledError(
-            f"Backfill of {target} got nowhere for {self.quiet_s(workers, now_s):.0f} s, and no "
-            f"worker is computing: {self.waiting(workers, now_s)}. See whether the table's storage "
-            "answers from there; if it only is that slow, allow more with stall_timeout= or "
-            "GENEVA_STALL_TIMEOUT_S. What was computed is kept; running the backfill again goes on "
-            "from there."
+            f"Backfill of {target} got nowhere for {quiet_s:.0f} s, and no "
+            f"worker is computing: {self.waiting(workers, now_s)}. {advice} What was computed is "
+            "kept; running the backfill again goes on from there."
         )
 
 
 def _of_fragment(report: _Report, workers: Mapping[int, WorkerState]) -> str:
     worker = workers[report.said.worker]
-    if report.said.stage is Stage.LOAD:
+    if report.said.stage in (Stage.LOAD, Stage.SETUP):
         return ""
     if worker.task is not None:
         return f" (fragment {worker.task.fragment_id})"

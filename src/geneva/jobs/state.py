@@ -7,6 +7,8 @@ fragment never leaves the others idle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from geneva.jobs.commands import (
     CheckpointEvery,
     Command,
@@ -39,6 +41,7 @@ from geneva.jobs.events import (
 from geneva.jobs.limits import Limits
 from geneva.jobs.loss_errors import LostPlace, late_start_error, loss_error, start_error
 from geneva.jobs.losses import LossBook
+from geneva.jobs.memory_watch import MemoryWatch
 from geneva.jobs.planner import Plan
 from geneva.jobs.scheduler import Scheduler
 from geneva.jobs.stall import StallWatch
@@ -71,7 +74,8 @@ class JobState:
         self.finished = False
         self._plan = plan
         self._losses = LossBook(limits)
-        self._stall = StallWatch(limits.stall_timeout_s)
+        self._stall = StallWatch(limits.stall_timeout_s, limits.setup_timeout_s)
+        self._memory = MemoryWatch(self._target, limits)
         self._limits = limits
         self._began_s = 0.0
         self._had_workers_s = 0.0
@@ -90,7 +94,8 @@ class JobState:
         self.scheduler.now_s = self._began_s = self._had_workers_s = now_s
         self._stall.begin(now_s)
         self.scheduler.begin(ready, starting)
-        return self._advance()
+        warnings = self._memory.record(self._limits.known_peak_bytes, " in an earlier job")
+        return [*warnings, *self._advance()]
 
     def handle(self, event: Event, now_s: float) -> list[Command]:
         """Take in one event and return what to do next.
@@ -111,8 +116,7 @@ class JobState:
             return self._advance()  # It said this before, or comes back; nobody waits for it.
         self._stall.record(event, now_s)
         react = getattr(self, _REACTIONS[type(event)])
-        commands: list[Command] = react(event) or []
-        return commands + self._advance()
+        return [*(react(event) or ()), *self._advance()]
 
     def _nothing(self, event: Tick | WorkerBusy) -> None:
         """Nothing changes but the time, and what is known of a worker."""
@@ -130,8 +134,9 @@ class JobState:
     def _task_started(self, event: TaskStarted) -> None:
         self.scheduler.loaded(event.worker, event.setup_s)
 
-    def _rows_applied(self, event: RowsApplied) -> None:
+    def _rows_applied(self, event: RowsApplied) -> Sequence[Command]:
         self.scheduler.computed(event)
+        return self._memory.record(event.peak_memory_bytes)
 
     def _part_written(self, event: PartWritten) -> None:
         self._work.add_part(event.part)
@@ -279,9 +284,12 @@ class JobState:
 
     @property
     def stalls_at(self) -> str:
-        """What the run waits for when it has got nowhere for long; empty while it gets on."""
+        """What the run waits for when it has got nowhere for long; empty while it gets on.
+
+        A function that is set up is waited for as well, however long that may take.
+        """
         now_s, workers = self.scheduler.now_s, self.scheduler.workers
-        if self._stall.quiet_s(workers, now_s) <= _SAY_STALLED_S:
+        if self._stall.quiet_s(workers, now_s, setup_timeout_s=0.0) <= _SAY_STALLED_S:
             return ""
         return self._stall.waiting(workers, now_s)
 

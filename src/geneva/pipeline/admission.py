@@ -10,7 +10,7 @@ from geneva.errors import ResourcesUnavailableError
 from geneva.jobs.spec import BackfillSpec
 from geneva.resources.admission import admit
 from geneva.resources.footprint import Footprint
-from geneva.resources.memory import memory_per_applier
+from geneva.resources.memory import memory_of_machine, memory_per_applier
 from geneva.resources.request import Request
 from geneva.resources.shape import ClusterShape
 
@@ -39,10 +39,13 @@ class Grant:
         Most appliers at work at once.
     applier_bytes : int
         Memory that each may really take.
+    memory_bytes : int
+        Memory that all of them may take together; 0 where they do not share one machine.
     """
 
     workers: int
     applier_bytes: int
+    memory_bytes: int = 0
 
 
 def admitted(
@@ -81,7 +84,7 @@ def admitted(
     # On a cluster what does not fit now comes later; on a machine it never does.
     workers = max(1, admission.now) if shape.machine else spec.concurrency
     on_node = replace(footprint, concurrency=workers)
-    grant = Grant(workers, memory_per_applier(on_node, shape))
+    grant = Grant(workers, memory_per_applier(on_node, shape), memory_of_machine(shape))
     check = settings.admission__check if spec.admission_check is None else spec.admission_check
     strict = settings.admission__strict if spec.admission_strict is None else spec.admission_strict
     if admission.possible or not check or may_grow():

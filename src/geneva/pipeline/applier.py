@@ -38,6 +38,7 @@ from geneva.pipeline.environment import check_environment
 from geneva.pipeline.failure import FailedPlace, call_error, placed_error, setup_error
 from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.output import TaskOutput
+from geneva.pipeline.peak_memory import PeakMemory
 from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import load_function
@@ -65,6 +66,8 @@ class Applier:
         Notes what is being computed.
     activity
         Is told what each thread is at.
+    memory
+        Measures the memory of its process; None where the process is not its own.
     place
         What the user reads for this applier, with its node; empty on one machine.
     """
@@ -75,12 +78,14 @@ class Applier:
         worker: int,
         recorder: FlightRecorder,
         activity: Activity,
+        memory: PeakMemory | None,
         place: str = "",
     ) -> None:
         self._context = context
         self._worker = worker
         self._recorder = recorder
         self._activity = activity
+        self._memory = memory
         self._place = place
         self._files = TableFiles(context.location)
         self._bound: BoundFunction | None = None
@@ -117,7 +122,7 @@ class Applier:
         try:
             if self._bound is None:
                 emit(TaskStarted(self._worker, task.task_id, setup_s=self._set_up()))
-            reporter = _Reporter(self._worker, task, emit, self._reported_at)
+            reporter = _Reporter(self._worker, task, emit, self._reported_at, self._memory)
             note_part = partial(self._note_part, emit, task, reporter)
             output = TaskOutput(
                 self._context, self.column_files, task, fragment, control, note_part
@@ -289,11 +294,19 @@ def _kept(output: TaskOutput | None, error: BaseException) -> BaseException:
 class _Reporter:
     """Collects what a task did and reports it a few times per second."""
 
-    def __init__(self, worker: int, task: ApplyTask, emit: Emit, reported_at: float) -> None:
+    def __init__(
+        self,
+        worker: int,
+        task: ApplyTask,
+        emit: Emit,
+        reported_at: float,
+        memory: PeakMemory | None,
+    ) -> None:
         self._worker = worker
         self._task_id = task.task_id
         self._emit = emit
         self._rows = self._bytes = 0
+        self._memory = memory
         self.reported_at = reported_at
         self._checkpoint_reported_s = 0.0
         self.checkpoint_s = 0.0
@@ -316,7 +329,8 @@ class _Reporter:
             checkpoint_s=self.checkpoint_s - self._checkpoint_reported_s,
         )
         done = (self._rows, self._bytes)
-        self._emit(RowsApplied(self._worker, self._task_id, *done, position, times))
+        peak_bytes = 0 if self._memory is None else self._memory.bytes
+        self._emit(RowsApplied(self._worker, self._task_id, *done, position, times, peak_bytes))
         self._rows = self._bytes = 0
         self.read_s = self.udf_s = 0.0
         self._checkpoint_reported_s = self.checkpoint_s

@@ -22,8 +22,8 @@ from geneva.jobs.state import JobState
 from geneva.pipeline.admission import Grant, admitted
 from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.environment import Versions
+from geneva.pipeline.memory_fit import within_memory
 from geneva.pipeline.meter import ProgressMeter
-from geneva.resources.memory import MemoryEstimate, largest_batch, rows_held
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
 from geneva.storage.commit import CommitResult, commit_column_files
@@ -31,13 +31,11 @@ from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.parts import remove_parts
-from geneva.storage.reader import row_bytes
+from geneva.storage.peaks import read_peak, write_peak
 from geneva.storage.snapshot import take_snapshot
 
 # A round whose fragments were moved under it is planned again, but not for ever.
 _MOST_ROUNDS = 10
-# Files are rarely smaller than their values by more than that.
-_COMPRESSED = 16
 
 
 def new_job_id() -> str:
@@ -155,16 +153,20 @@ class BackfillRun:
             The job ended early; what was computed is kept.
         """
         arguments = self._job.arguments
-        for _ in range(_MOST_ROUNDS):
+        files = TableFiles(self._job.location)
+        column = self._job.column
+        for number in range(_MOST_ROUNDS):
+            warn = self._warn if number == 0 else _ignore
             dataset = open_dataset(self._job.location)
             spec, planned = plan(replace(self._job, arguments=arguments), dataset)
             grant = self._admit(spec)
             self._granted = grant.workers
             if not planned.has_work:
                 return self._result(dataset.version)
-            spec = self._within_memory(spec, planned, dataset, grant.applier_bytes)
-            outcome = self._drive(spec, planned, dataset)
+            spec = within_memory(spec, planned, dataset, column, grant, warn)
+            outcome = self._drive(spec, planned, dataset, grant, read_peak(files, column), warn)
             self._remove_parts(planned)
+            write_peak(files, column, self._meter.progress.peak_memory_bytes)
             if outcome.error is not None:
                 self._meter.finish("stopped")
                 raise outcome.error
@@ -175,40 +177,18 @@ class BackfillRun:
             arguments = replace(arguments, force=False, skip_frags=0, num_frags=limit)
         raise CommitError(
             f"Other writers moved rows of {self._job.location.name} during all {_MOST_ROUNDS} "
-            f"attempts to compute {self._job.column.name}. Run it again when the table is quieter."
+            f"attempts to compute {column.name}. Run it again when the table is quieter."
         )
 
-    def _within_memory(
-        self, spec: BackfillSpec, planned: Plan, dataset: Dataset, available_bytes: int
-    ) -> BackfillSpec:
-        """Lower a batch size that the caller chose and whose rows do not fit into memory.
-
-        The size of the files says roughly how large rows are; only if they could be too large, a
-        few are read. A batch size that adapts needs none of this: it is bounded in bytes.
-        """
-        if spec.batch_size is None or not planned.tasks or not available_bytes:
-            return spec
-        threads = spec.intra_applier_concurrency
-        held = rows_held(spec.batch_size, threads)
-        at_most = _COMPRESSED * planned.input_bytes // max(1, planned.total_rows_pending)
-        if MemoryEstimate(at_most, held).applier_bytes <= available_bytes:
-            return spec
-        columns = list(self._job.column.input_columns)
-        each = row_bytes(dataset, planned.tasks[0].fragment_id, columns)
-        estimate = MemoryEstimate(each, held).applier_bytes
-        most = largest_batch(each, threads, available_bytes)
-        if estimate <= available_bytes or most >= spec.batch_size:
-            return spec
-        self._warn(
-            f"Backfill of {self._job.location.name}.{self._job.column.name}: batch_size is lowered "
-            f"from {spec.batch_size:,} to {most:,}. A row has {each / 2**20:,.1f} MiB, an applier "
-            f"would hold {held:,} of them and take {estimate / 2**30:,.1f} GiB, and each of "
-            f"{self._granted} may take {available_bytes / 2**30:,.1f} GiB. Lower batch_size or "
-            "concurrency, or use a machine with more memory."
-        )
-        return replace(spec, batch_size=most)
-
-    def _drive(self, spec: BackfillSpec, planned: Plan, dataset: Dataset) -> Outcome:
+    def _drive(
+        self,
+        spec: BackfillSpec,
+        planned: Plan,
+        dataset: Dataset,
+        grant: Grant,
+        known_peak_bytes: int,
+        warn: Callable[[str], None],
+    ) -> Outcome:
         runner = self._make_runner(self._granted)
         settings = self._settings
         self._granted = min(self._granted, runner.max_workers)
@@ -224,6 +204,10 @@ class BackfillRun:
             startup_s=runner.traits.startup_s,
             separate_writers=runner.traits.separate_writers,
             checkpoint_interval_s=settings.checkpoint_interval_s,
+            setup_timeout_s=settings.setup_timeout_s,
+            applier_bytes=grant.applier_bytes,
+            memory_bytes=grant.memory_bytes,
+            known_peak_bytes=known_peak_bytes,
         )
         context = JobContext(
             job_id=self._job.job_id,
@@ -245,6 +229,8 @@ class BackfillRun:
             meter=self._meter,
             stop=self._stop,
             deadline_s=None if spec.timeout_s is None else self._started_s + spec.timeout_s,
+            warn=warn,
+            commit_timeout_s=limits.stall_timeout_s,
         )
         return driver.run(context)
 
@@ -291,3 +277,7 @@ class BackfillRun:
             concurrency=self._granted,
             metrics=self._meter.metrics(),
         )
+
+
+def _ignore(text: str) -> None:
+    """Drop a warning that an earlier round gave."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import threading
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
-from geneva.errors import BackfillTimeoutError
+from geneva.errors import BackfillTimeoutError, StalledError
 from geneva.jobs.commands import (
     Apply,
     Command,
@@ -25,6 +26,7 @@ from geneva.jobs.commands import (
     ReleaseWorker,
     StartWorkers,
     StartWriters,
+    Warn,
     WriteFragment,
 )
 from geneva.jobs.events import CommitFailed, Committed, Event, StopRequested, Tick
@@ -150,6 +152,10 @@ class Driver:
         Asks for an early end.
     deadline_s
         When to end with a timeout, on ``time.monotonic``; None for never.
+    warn
+        Takes warnings.
+    commit_timeout_s
+        How long the storage may take to answer a commit.
     """
 
     def __init__(
@@ -160,6 +166,8 @@ class Driver:
         meter: ProgressMeter,
         stop: StopSignal,
         deadline_s: float | None,
+        warn: Callable[[str], None],
+        commit_timeout_s: float,
     ) -> None:
         self._state = state
         self._runner = runner
@@ -167,6 +175,8 @@ class Driver:
         self._meter = meter
         self._stop = stop
         self._deadline_s = deadline_s
+        self._warn = warn
+        self._commit_timeout_s = commit_timeout_s
         self._events: deque[Event] = deque()
         self._outcome: Outcome | None = None
         self._stop_passed_on = False
@@ -220,6 +230,8 @@ class Driver:
                     self._runner.release(command.worker)
                 case KillWorker():
                     self._runner.kill(command.worker)
+                case Warn():
+                    self._warn(command.text)
                 case Commit():
                     self._events.append(self._committed(command.files))
                 case Finish():
@@ -228,15 +240,39 @@ class Driver:
                     self._runner.send(command)
 
     def _committed(self, files: tuple[ColumnFile, ...]) -> Event:
-        started = time.perf_counter()
-        try:
-            result = self._commit(files)
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - becomes the job's
-            return CommitFailed(error)
+        """Commit in a thread that nobody waits for longer than allowed."""
+        began_s = time.monotonic()
+        answers: queue.SimpleQueue[CommitResult | BaseException] = queue.SimpleQueue()
+        arguments = (self._commit, files, answers)
+        threading.Thread(target=_answer, args=arguments, name="geneva-commit", daemon=True).start()
+        while True:
+            try:
+                answer = answers.get(timeout=_SLOW_TICK_S)
+                break
+            except queue.Empty:
+                self._meter.update(self._state)
+            except KeyboardInterrupt as interrupt:
+                return CommitFailed(interrupt)
+            waited_s = time.monotonic() - began_s
+            if waited_s > self._commit_timeout_s:
+                return CommitFailed(StalledError(self._meter.commit_message(waited_s)))
+        if isinstance(answer, BaseException):
+            return CommitFailed(answer)
         return Committed(
-            version=result.version,
-            files=result.committed,
-            outdated=result.outdated,
-            seconds=time.perf_counter() - started,
-            retries=result.retries,
+            version=answer.version,
+            files=answer.committed,
+            outdated=answer.outdated,
+            seconds=time.monotonic() - began_s,
+            retries=answer.retries,
         )
+
+
+def _answer(
+    commit: Callable[[tuple[ColumnFile, ...]], CommitResult],
+    files: tuple[ColumnFile, ...],
+    answers: queue.SimpleQueue[CommitResult | BaseException],
+) -> None:
+    try:
+        answers.put(commit(files))
+    except BaseException as error:  # noqa: BLE001 - becomes the job's
+        answers.put(error)

@@ -77,7 +77,8 @@ class ProgressMeter:
                 self._speed.begin(time.monotonic(), self._rows_before)
             case RowsApplied():
                 self._add_times(event.times)
-                self._set(stage="computing")
+                peak_bytes = max(self.progress.peak_memory_bytes, event.peak_memory_bytes)
+                self._set(stage="computing", peak_memory_bytes=peak_bytes)
             case TaskApplied():
                 self._fragments_done += event.file is not None
             case FragmentWritten():
@@ -143,6 +144,7 @@ class ProgressMeter:
             "commit_time_ms": stage_ms["commit"],
             "commit_conflict_retries": self.commit_retries,
             "worker_losses": self.worker_losses,
+            "peak_memory_bytes": now.peak_memory_bytes,
         }
 
     def timeout_message(self) -> str:
@@ -153,6 +155,17 @@ class ProgressMeter:
             f"{time.monotonic() - self._started_s:.1f} s with {now.rows_done:,} of "
             f"{now.rows_total:,} rows computed (now {now.stage}). What is computed is kept; run it "
             "again to go on, with a longer timeout= or more concurrency."
+        )
+
+    def commit_message(self, waited_s: float) -> str:
+        """Say that the storage does not answer a commit."""
+        now = self.progress
+        return (
+            f"Backfill of {now.table_name}.{now.column_name}: the table's storage has not answered "
+            f"a commit for {waited_s:.0f} s. See whether it can be reached and written; if it only "
+            "is that slow, allow more with stall_timeout= or GENEVA_STALL_TIMEOUT_S. What was "
+            "computed is kept, whether or not the commit arrived; running the backfill again goes "
+            "on from there."
         )
 
     def _add_times(self, times: StageTimes) -> None:

@@ -21,6 +21,7 @@ from geneva.pipeline.control import TaskControl
 from geneva.pipeline.environment import check_environment
 from geneva.pipeline.failure import placed_error
 from geneva.pipeline.flight_recorder import FlightRecorder
+from geneva.pipeline.peak_memory import PeakMemory
 from geneva.pipeline.writer import Writer
 
 
@@ -41,6 +42,8 @@ class Worker:
     place : str
         What the user reads for this worker where there are several machines: "applier 3 on node
         10.0.0.7"; empty on one machine.
+    memory : PeakMemory or None
+        Measures the memory of the process, if the worker has one for itself.
 
     Attributes
     ----------
@@ -54,8 +57,11 @@ class Worker:
         emit: Callable[[Event], None],
         recorder: FlightRecorder,
         place: str = "",
+        *,
+        memory: PeakMemory | None = None,
     ) -> None:
         self._worker = worker
+        self._memory = memory
         self._emit = emit
         self._recorder = recorder
         self._place = place
@@ -71,7 +77,11 @@ class Worker:
         """Take a job on; the function is loaded with its first task."""
         self._close()
         self._context = context
-        self._applier = Applier(context, self._worker, self._recorder, self.activity, self._place)
+        if self._memory is not None:
+            self._memory.reset()
+        self._applier = Applier(
+            context, self._worker, self._recorder, self.activity, self._memory, self._place
+        )
         self._stop_asked = False
 
     def end_job(self) -> None:

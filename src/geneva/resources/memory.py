@@ -22,6 +22,9 @@ _READ_AHEAD = 2
 _EXPANSION = 2.0
 # What appliers may take of a machine; the rest is for everything else on it.
 _SHARE = 0.8
+# What is asked for above the peak that was seen, and the step in which it is said.
+_HEADROOM = 1.2
+_STEP_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +107,58 @@ def memory_per_applier(footprint: Footprint, shape: ClusterShape) -> int:
         if (units := units_fitting(footprint, [node]))
     ]
     return min(shares, default=0)
+
+
+def memory_of_machine(shape: ClusterShape) -> int:
+    """Return how much memory all appliers of a job may take together.
+
+    It is 0 on a cluster: there it depends on which of them share a node.
+
+    Examples
+    --------
+    >>> from geneva.resources.request import Machine
+    >>> from geneva.resources.shape import shape_of_machine
+    >>> machine = shape_of_machine(Machine(num_cpus=4, num_gpus=0, memory_bytes=10 << 30))
+    >>> memory_of_machine(machine) >> 30
+    8
+    """
+    if not shape.machine:
+        return 0
+    return int(_SHARE * shape.nodes[0].total.get(MEMORY, 0.0))
+
+
+def workers_in_memory(most: int, memory_bytes: int, peak_bytes: int) -> int:
+    """Return how many appliers fit into the memory that they share, from 1 to ``most``.
+
+    Parameters
+    ----------
+    most
+        How many there may be for other reasons.
+    memory_bytes
+        What all of them may take together; 0 if that is unknown.
+    peak_bytes
+        What one of them takes; 0 if that is unknown.
+
+    Examples
+    --------
+    >>> workers_in_memory(8, memory_bytes=20 << 30, peak_bytes=6 << 30)
+    3
+    >>> workers_in_memory(8, 20 << 30, 0), workers_in_memory(8, 1 << 30, 6 << 30)
+    (8, 1)
+    """
+    if not (memory_bytes and peak_bytes):
+        return most
+    return max(1, min(most, memory_bytes // peak_bytes))
+
+
+def suggested_memory(peak_bytes: int) -> int:
+    """Return what to say as ``memory=`` for a function whose appliers took this much.
+
+    A fifth more, in steps of 64 MiB; 0 if nothing was measured.
+
+    Examples
+    --------
+    >>> suggested_memory(1 << 30) >> 20, suggested_memory(0)
+    (1280, 0)
+    """
+    return -int(-peak_bytes * _HEADROOM // _STEP_BYTES) * _STEP_BYTES

@@ -24,6 +24,7 @@ from geneva.jobs.events import Event, WorkerReady
 from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import sealed
 from geneva.pipeline.flight_recorder import FlightRecorder
+from geneva.pipeline.peak_memory import PeakMemory
 from geneva.pipeline.worker import Worker
 
 
@@ -41,7 +42,7 @@ def main(worker: int, connection_fd: int, notes: str) -> None:
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)  # The caller is gone.
 
-    host = Worker(worker, emit, FlightRecorder(Path(notes)))
+    host = Worker(worker, emit, FlightRecorder(Path(notes)), memory=PeakMemory())
     work: queue.SimpleQueue[Any] = queue.SimpleQueue()
     emit(WorkerReady(worker, startup_s=0.0))
     listener = threading.Thread(target=_listen, args=(connection, host, work), daemon=True)

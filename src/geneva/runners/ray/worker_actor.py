@@ -18,6 +18,7 @@ from geneva.jobs.commands import INTERRUPTIONS, JobContext
 from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import Envelope
 from geneva.pipeline.flight_recorder import FlightRecorder
+from geneva.pipeline.peak_memory import PeakMemory
 from geneva.pipeline.prints import PrintedLines, captured_prints
 from geneva.pipeline.worker import Worker
 from geneva.runners.ray.outbox import Outbox
@@ -87,7 +88,7 @@ class WorkerActor:
         os.close(handle)
         recorder = FlightRecorder(Path(notes))
         place = f"{self._component} on node {address}"
-        self._host = Worker(self._worker, self._emit, recorder, place)
+        self._host = Worker(self._worker, self._emit, recorder, place, memory=PeakMemory())
         threading.Thread(target=self._compute, args=(recorder,), daemon=True).start()
         tell_when_busy(self._worker, self._host.activity, self._emit, place)
         if queue_actor is not None:

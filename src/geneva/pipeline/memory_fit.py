@@ -1,0 +1,65 @@
+"""Make a job's batches fit into the memory that its appliers may take, before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from geneva.jobs.planner import Plan
+from geneva.jobs.spec import BackfillSpec
+from geneva.jobs.wording import size
+from geneva.pipeline.admission import Grant
+from geneva.resources.memory import MemoryEstimate, largest_batch, rows_held
+from geneva.storage.dataset import Dataset
+from geneva.storage.model import ComputedColumn
+from geneva.storage.reader import row_bytes
+
+# Files are rarely smaller than their values by more than that.
+_COMPRESSED = 16
+
+
+def within_memory(
+    spec: BackfillSpec,
+    planned: Plan,
+    dataset: Dataset,
+    column: ComputedColumn,
+    grant: Grant,
+    warn: Callable[[str], None],
+) -> BackfillSpec:
+    """Lower a batch size that the caller chose and whose rows do not fit into memory.
+
+    The size of the files says roughly how large rows are; only if they could be too large, a few
+    are read. A batch size that adapts needs none of this: it is bounded in bytes.
+
+    Parameters
+    ----------
+    spec, planned
+        What is asked, and what is to be done.
+    dataset, column
+        The table at the version that is read, and the column.
+    grant
+        What appliers may take.
+    warn
+        Takes a warning.
+    """
+    available_bytes = grant.applier_bytes
+    if spec.batch_size is None or not planned.tasks or not available_bytes:
+        return spec
+    threads = spec.intra_applier_concurrency
+    held = rows_held(spec.batch_size, threads)
+    at_most = _COMPRESSED * planned.input_bytes // max(1, planned.total_rows_pending)
+    if MemoryEstimate(at_most, held).applier_bytes <= available_bytes:
+        return spec
+    each = row_bytes(dataset, planned.tasks[0].fragment_id, list(column.input_columns))
+    estimate = MemoryEstimate(each, held).applier_bytes
+    most = largest_batch(each, threads, available_bytes)
+    if estimate <= available_bytes or most >= spec.batch_size:
+        return spec
+    warn(
+        f"Backfill of {planned.table_name}.{planned.column_name}: batch_size is lowered from "
+        f"{spec.batch_size:,} to {most:,}. A row has {each / 2**20:,.1f} MiB, an applier would "
+        f"hold {held:,} of them and take {size(estimate)}, and each of {grant.workers} may take "
+        f"{size(available_bytes)}. Lower batch_size or concurrency, or use a machine with more "
+        "memory."
+    )
+    return replace(spec, batch_size=most)

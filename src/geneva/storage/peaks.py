@@ -1,0 +1,34 @@
+"""Remembers how much memory a column's function took, so that the next job knows it beforehand."""
+
+from __future__ import annotations
+
+import hashlib
+
+from geneva.storage.files import TableFiles
+from geneva.storage.model import ComputedColumn
+
+PEAKS_FOLDER = "_geneva/peaks"
+# A peak that is hardly higher is not worth a write.
+_HIGHER = 1.1
+
+
+def read_peak(files: TableFiles, column: ComputedColumn) -> int:
+    """Return the most bytes that an applier of this function's version took; 0 if unknown."""
+    try:
+        return int(files.read(_path(column)).to_pybytes())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def write_peak(files: TableFiles, column: ComputedColumn, peak_bytes: int) -> None:
+    """Remember a peak if it is higher than what is known.
+
+    A job of few rows takes less than one of many, so a lower one says nothing.
+    """
+    if peak_bytes > _HIGHER * read_peak(files, column):
+        files.write(_path(column), str(peak_bytes).encode())
+
+
+def _path(column: ComputedColumn) -> str:
+    version = hashlib.blake2b(f"{column.udf_name}/{column.udf_version}".encode(), digest_size=8)
+    return f"{PEAKS_FOLDER}/{column.field_id}-{version.hexdigest()}"
