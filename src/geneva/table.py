@@ -28,6 +28,7 @@ from geneva.storage.definitions import (
 )
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
+from geneva.storage.peaks import read_peak
 from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
 
@@ -335,7 +336,12 @@ class Table:
         spec, planned = plan(job, open_dataset(self._location, read_version))
         shape = shape_here()
         footprint = footprint_on(spec, shape)
-        return replace(planned, footprint=footprint, admission=admit(footprint, shape))
+        return replace(
+            planned,
+            footprint=footprint,
+            admission=admit(footprint, shape),
+            known_peak_bytes=read_peak(TableFiles(self._location), job.column),
+        )
 
     def _job(
         self,

@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import lance
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 import geneva
 from geneva.config import settings
+from geneva.jobs.progress import Progress
+from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments
 from geneva.pipeline.admission import Grant
 from geneva.pipeline.backfill import BackfillRun
 from geneva.pipeline.driver import StopSignal
 from geneva.runners.inline import InlineRunner
+from geneva.runners.pool import session_pool
+from geneva.runners.processes import ProcessRunner
 from tests.conftest import values
 
 
@@ -217,7 +224,7 @@ def test_a_batch_size_that_does_not_fit_into_memory_is_lowered(db):
     table = db.create_table("large", pa.table({"body": [os.urandom(256 << 10) for _ in range(64)]}))
     table.add_columns({"size": size})
     for applier_bytes, batch_size, lowered in (
-        (200 << 20, 23, "from 64 to 23. A row has 0.3 MiB"),
+        (260 << 20, 23, "from 64 to 23. A row has 0.3 MiB"),
         (1 << 20, 1, "from 64 to 1"),
         (1 << 30, 64, ""),
     ):
@@ -238,6 +245,56 @@ def test_a_batch_size_that_does_not_fit_into_memory_is_lowered(db):
         assert table.to_arrow()["size"].to_pylist() == [256 << 10] * 64
         assert _SeeingRunner.batch_size == batch_size
         warned.clear()
+
+
+def test_memory_that_appliers_take_is_measured_remembered_and_heeded(make_table):
+    """A model that ``setup()`` loads is in no estimate; it is known once a job has run."""
+    loaded = 300 << 20
+
+    @geneva.udf(batch_size=5)
+    class Model:
+        def setup(self) -> None:
+            self.weights = np.ones(loaded, np.uint8)
+
+        def __call__(self, id: int) -> int:
+            time.sleep(0.02)
+            return id + int(self.weights[id])
+
+    table = make_table()
+    table.add_columns({"out": Model})
+    warned: list[str] = []
+    seen: list[Progress] = []
+
+    def run(applier_bytes: int, memory_bytes: int) -> BackfillJobResult:
+        job = table._job("out", None, BackfillArguments(force=True), None)
+        grant = Grant(4, applier_bytes, memory_bytes)
+        return BackfillRun(
+            job,
+            lambda spec: grant,
+            partial(ProcessRunner, session_pool()),
+            settings(),
+            seen.append,
+            StopSignal(),
+            warn=warned.append,
+        ).run()
+
+    result = run(240 << 20, 1200 << 20)
+    peak = int(result.metrics["peak_memory_bytes"])
+    assert loaded < peak < loaded + (400 << 20)
+    assert peak < result.memory_suggestion < 2 * peak
+    assert len(warned) == 1
+    for words in ("docs.out", "each of 4 may take 240 MiB", f"memory={result.memory_suggestion}"):
+        assert words in warned[0]
+    assert max(now.workers + now.workers_starting for now in seen) < 4
+    warned.clear()
+
+    assert run(240 << 20, 1200 << 20).concurrency == (1200 << 20) // peak
+    assert "in an earlier job" in warned[0]
+    assert "instead of 4" in warned[0]
+    warned.clear()
+    assert run(10 << 30, 40 << 30).concurrency == 4
+    assert not warned
+    assert values(table, "out") == {i: i + 1 for i in range(100)}
 
 
 class _SeeingRunner(InlineRunner):

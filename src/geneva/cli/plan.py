@@ -10,11 +10,12 @@ from typing import Any
 from geneva.db import connect
 from geneva.errors import InvalidArgumentError, MissingExtraError
 from geneva.jobs.planner import Plan
-from geneva.jobs.wording import counted
+from geneva.jobs.wording import counted, size
 from geneva.resources.admission import Admission, admit
 from geneva.resources.capacity import placement
 from geneva.resources.footprint import Footprint
 from geneva.resources.kuberay import shape_of_ray_cluster
+from geneva.resources.memory import memory_per_applier
 from geneva.resources.shape import ClusterShape
 from geneva.runners.select import connect_to_ray, shape_here
 
@@ -84,9 +85,23 @@ def as_text(ahead: Outlook) -> str:
             "Where it would go now",
             *(where or ["  nowhere"]),
             "",
+            f"Memory: {_memory(ahead)}",
             f"Verdict: {ahead.admission}",
         ]
     )
+
+
+def _memory(ahead: Outlook) -> str:
+    known_bytes = ahead.plan.known_peak_bytes
+    may_take = size(_applier_bytes(ahead))
+    if not known_bytes:
+        return f"an applier may take {may_take}; what one takes is known after the first job"
+    return f"an applier took {size(known_bytes)} in an earlier job and may take {may_take}"
+
+
+def _applier_bytes(ahead: Outlook) -> int:
+    at_once = max(1, ahead.admission.now)
+    return memory_per_applier(replace(ahead.footprint, concurrency=at_once), ahead.shape)
 
 
 def as_json(ahead: Outlook) -> str:
@@ -102,6 +117,10 @@ def as_json(ahead: Outlook) -> str:
             "tasks": plan.total_tasks,
             "why": plan.why,
             "footprint": json.loads(ahead.footprint.to_json()),
+            "memory": {
+                "applier_may_take_bytes": _applier_bytes(ahead),
+                "applier_took_bytes": plan.known_peak_bytes or None,
+            },
             "placement": [asdict(n) for n in placement(ahead.footprint, ahead.shape.nodes)],
             "admission": {
                 "verdict": admission.verdict.name,

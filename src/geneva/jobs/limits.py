@@ -42,8 +42,6 @@ class Limits:
         Memory that each applier may take; 0 where that is unknown.
     memory_bytes : int
         Memory that all appliers together may take; 0 where they do not share one machine.
-    known_peak_bytes : int
-        What an applier of this function took in an earlier job; 0 if unknown.
     """
 
     max_workers: int
@@ -59,7 +57,6 @@ class Limits:
     setup_timeout_s: float = 1800.0
     applier_bytes: int = 0
     memory_bytes: int = 0
-    known_peak_bytes: int = 0
 
     def budget(self, cause: LossCause) -> int:
         """Return how many losses of one cause at one place end the job.

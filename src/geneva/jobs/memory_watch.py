@@ -37,16 +37,8 @@ class MemoryWatch:
         self._limits = limits
         self._warned = False
 
-    def record(self, peak_bytes: int, when: str = "") -> list[Warn]:
-        """Take in how much memory an applier took.
-
-        Parameters
-        ----------
-        peak_bytes
-            The most it held at once.
-        when
-            When that was, if not now: " in an earlier job".
-        """
+    def record(self, peak_bytes: int) -> list[Warn]:
+        """Take in the most memory that an applier has held at once."""
         limits = self._limits
         if self._warned or not 0 < limits.applier_bytes < peak_bytes:
             return []
@@ -61,7 +53,7 @@ class MemoryWatch:
         )
         return [
             Warn(
-                f"Backfill of {self._target}: an applier took {size(peak_bytes)}{when}, and each "
+                f"Backfill of {self._target}: an applier took {size(peak_bytes)}, and each "
                 f"of {limits.max_workers} may take {size(limits.applier_bytes)}. {consequence}. "
                 f"With memory={suggested_memory(peak_bytes)} on the function, as many run as there "
                 "is memory for."

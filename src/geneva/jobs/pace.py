@@ -19,8 +19,6 @@ class Pace:
     ----------
     plan : Plan
         What the run has to do.
-    peak_memory_bytes : int
-        What a worker is known to take, from an earlier job.
 
     Attributes
     ----------
@@ -30,9 +28,9 @@ class Pace:
         The most memory that one worker has held.
     """
 
-    def __init__(self, plan: Plan, peak_memory_bytes: int = 0) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.rows_done = 0
-        self.peak_memory_bytes = peak_memory_bytes
+        self.peak_memory_bytes = 0
         self._rows_total = plan.total_rows_pending
         self._known_bytes = plan.input_bytes + plan.output_bytes
         self._busy_s = 0.0

@@ -117,6 +117,8 @@ class Plan:
         What the job asks for where it would run now.
     admission : Admission or None
         What becomes of that there.
+    known_peak_bytes : int
+        The most memory that an applier of this function took in earlier jobs; 0 if unknown.
     """
 
     table_name: str
@@ -134,6 +136,7 @@ class Plan:
     job_type: str = "backfill"
     footprint: Footprint | None = None
     admission: Admission | None = None
+    known_peak_bytes: int = 0
 
     @property
     def has_work(self) -> bool:

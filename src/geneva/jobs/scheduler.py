@@ -54,7 +54,7 @@ class Scheduler:
     def __init__(self, plan: Plan, limits: Limits) -> None:
         self.workers: dict[int, WorkerState] = {}
         self.work = Work(plan)
-        self.pace = Pace(plan, limits.known_peak_bytes)
+        self.pace = Pace(plan)
         self.workers_starting = 0
         self.writers_starting = 0
         self.now_s = 0.0

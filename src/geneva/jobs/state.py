@@ -94,8 +94,7 @@ class JobState:
         self.scheduler.now_s = self._began_s = self._had_workers_s = now_s
         self._stall.begin(now_s)
         self.scheduler.begin(ready, starting)
-        warnings = self._memory.record(self._limits.known_peak_bytes, " in an earlier job")
-        return [*warnings, *self._advance()]
+        return self._advance()
 
     def handle(self, event: Event, now_s: float) -> list[Command]:
         """Take in one event and return what to do next.

@@ -22,7 +22,7 @@ from geneva.jobs.state import JobState
 from geneva.pipeline.admission import Grant, admitted
 from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.environment import Versions
-from geneva.pipeline.memory_fit import within_memory
+from geneva.pipeline.memory_fit import batches_within_memory, workers_within_memory
 from geneva.pipeline.meter import ProgressMeter
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
@@ -36,6 +36,9 @@ from geneva.storage.snapshot import take_snapshot
 
 # A round whose fragments were moved under it is planned again, but not for ever.
 _MOST_ROUNDS = 10
+# A job of few rows takes less memory than one of many, and one that takes hardly more says nothing
+# that is worth a write.
+_HIGHER = 1.1
 
 
 def new_job_id() -> str:
@@ -155,6 +158,8 @@ class BackfillRun:
         arguments = self._job.arguments
         files = TableFiles(self._job.location)
         column = self._job.column
+        target = f"{self._job.location.name}.{column.name}"
+        known_peak_bytes = read_peak(files, column)
         for number in range(_MOST_ROUNDS):
             warn = self._warn if number == 0 else _ignore
             dataset = open_dataset(self._job.location)
@@ -163,10 +168,14 @@ class BackfillRun:
             self._granted = grant.workers
             if not planned.has_work:
                 return self._result(dataset.version)
-            spec = within_memory(spec, planned, dataset, column, grant, warn)
-            outcome = self._drive(spec, planned, dataset, grant, read_peak(files, column), warn)
+            grant = workers_within_memory(grant, target, known_peak_bytes, warn)
+            self._granted = grant.workers
+            spec = batches_within_memory(spec, planned, dataset, column, grant, warn)
+            outcome = self._drive(spec, planned, dataset, grant, warn)
             self._remove_parts(planned)
-            write_peak(files, column, self._meter.progress.peak_memory_bytes)
+            if self._meter.progress.peak_memory_bytes > _HIGHER * known_peak_bytes:
+                known_peak_bytes = self._meter.progress.peak_memory_bytes
+                write_peak(files, column, known_peak_bytes)
             if outcome.error is not None:
                 self._meter.finish("stopped")
                 raise outcome.error
@@ -186,7 +195,6 @@ class BackfillRun:
         planned: Plan,
         dataset: Dataset,
         grant: Grant,
-        known_peak_bytes: int,
         warn: Callable[[str], None],
     ) -> Outcome:
         runner = self._make_runner(self._granted)
@@ -207,7 +215,6 @@ class BackfillRun:
             setup_timeout_s=settings.setup_timeout_s,
             applier_bytes=grant.applier_bytes,
             memory_bytes=grant.memory_bytes,
-            known_peak_bytes=known_peak_bytes,
         )
         context = JobContext(
             job_id=self._job.job_id,

@@ -1,4 +1,4 @@
-"""Make a job's batches fit into the memory that its appliers may take, before it begins."""
+"""Make a job fit into the memory that its appliers may take, before it begins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from geneva.jobs.planner import Plan
 from geneva.jobs.spec import BackfillSpec
 from geneva.jobs.wording import size
 from geneva.pipeline.admission import Grant
-from geneva.resources.memory import MemoryEstimate, largest_batch, rows_held
+from geneva.resources.memory import (
+    MemoryEstimate,
+    largest_batch,
+    rows_held,
+    suggested_memory,
+    workers_in_memory,
+)
 from geneva.storage.dataset import Dataset
 from geneva.storage.model import ComputedColumn
 from geneva.storage.reader import row_bytes
@@ -18,7 +24,44 @@ from geneva.storage.reader import row_bytes
 _COMPRESSED = 16
 
 
-def within_memory(
+def workers_within_memory(
+    grant: Grant, target: str, known_peak_bytes: int, warn: Callable[[str], None]
+) -> Grant:
+    """Grant no more workers than there is memory for, as far as it is known what one takes.
+
+    Parameters
+    ----------
+    grant
+        What was granted for other reasons.
+    target
+        Table and column, for messages.
+    known_peak_bytes
+        What an applier of this function took in an earlier job; 0 if unknown.
+    warn
+        Takes a warning: fewer workers than granted, or nodes whose memory may not be enough.
+    """
+    if known_peak_bytes <= grant.applier_bytes or not grant.applier_bytes:
+        return grant
+    fit = workers_in_memory(grant.workers, grant.memory_bytes, known_peak_bytes)
+    took = f"Backfill of {target}: an applier took {size(known_peak_bytes)} in an earlier job"
+    advice = (
+        f"With memory={suggested_memory(known_peak_bytes)} on the function, as many are granted "
+        "as there is memory for."
+    )
+    if not grant.memory_bytes:
+        warn(
+            f"{took}, and each of {grant.workers} may take {size(grant.applier_bytes)}. Those on "
+            f"one node may use up its memory. {advice}"
+        )
+        return grant
+    warn(
+        f"{took}, and all together may take {size(grant.memory_bytes)}. At most {fit} run at once "
+        f"instead of {grant.workers}. {advice}"
+    )
+    return replace(grant, workers=fit, applier_bytes=grant.memory_bytes // fit)
+
+
+def batches_within_memory(
     spec: BackfillSpec,
     planned: Plan,
     dataset: Dataset,

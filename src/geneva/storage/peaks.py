@@ -8,8 +8,6 @@ from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn
 
 PEAKS_FOLDER = "_geneva/peaks"
-# A peak that is hardly higher is not worth a write.
-_HIGHER = 1.1
 
 
 def read_peak(files: TableFiles, column: ComputedColumn) -> int:
@@ -21,12 +19,8 @@ def read_peak(files: TableFiles, column: ComputedColumn) -> int:
 
 
 def write_peak(files: TableFiles, column: ComputedColumn, peak_bytes: int) -> None:
-    """Remember a peak if it is higher than what is known.
-
-    A job of few rows takes less than one of many, so a lower one says nothing.
-    """
-    if peak_bytes > _HIGHER * read_peak(files, column):
-        files.write(_path(column), str(peak_bytes).encode())
+    """Remember the most bytes that an applier of this function's version took."""
+    files.write(_path(column), str(peak_bytes).encode())
 
 
 def _path(column: ComputedColumn) -> str:

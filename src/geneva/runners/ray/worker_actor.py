@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,10 @@ from geneva.runners.ray.private import error_log_path
 # Orders and fetches get through while the function computes. One thread for each: orders that two
 # threads take come in any order.
 LISTENING_THREADS = {"orders": 1, "events": 1}
+
+_NOTES = "geneva-notes-"
+# Long enough to find out why a worker died.
+_NOTES_KEPT_S = 600.0
 
 _BROKEN = 70
 _QUEUE_LOST = 72
@@ -84,8 +90,9 @@ class WorkerActor:
         """
         # Not done while the actor is made: Ray reports a failure there as something else.
         address = ray.util.get_node_ip_address()
-        handle, notes = tempfile.mkstemp(prefix="geneva-notes-")
+        handle, notes = tempfile.mkstemp(prefix=f"{_NOTES}{os.getpid()}-")
         os.close(handle)
+        _remove_old_notes()
         recorder = FlightRecorder(Path(notes))
         place = f"{self._component} on node {address}"
         self._host = Worker(self._worker, self._emit, recorder, place, memory=PeakMemory())
@@ -145,3 +152,15 @@ class WorkerActor:
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, PrintedLines):
                     stream.end_line()
+
+
+def _remove_old_notes() -> None:
+    """Remove the notes of workers that were killed when nobody needed them any more."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_NOTES}*-*"):
+        with contextlib.suppress(OSError, ValueError):
+            if time.time() - path.stat().st_mtime < _NOTES_KEPT_S:
+                continue
+            try:
+                os.kill(int(path.name.split("-")[2]), 0)
+            except ProcessLookupError:
+                path.unlink()
