@@ -32,7 +32,7 @@ demo: env  ## Fill real computed columns and search them
 	@$(BIN)/geneva demo
 
 test: env  ## Run the whole default test suite
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-cluster: env  ## Run the long tests on real Ray clusters: lost nodes, heads, memory, networks
 	@$(BIN)/pytest -m long tests

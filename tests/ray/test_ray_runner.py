@@ -252,7 +252,7 @@ def test_ctrl_c_keeps_what_is_computed_and_records_the_end(tmp_path):
         tmp_path,
         HEAD,
         """
-        import os, signal
+        import contextlib, os, signal
 
         @geneva.udf(batch_size=4)
         def slow(id: int) -> int:
@@ -267,10 +267,16 @@ def test_ctrl_c_keeps_what_is_computed_and_records_the_end(tmp_path):
             pressed = []
 
             def press():
+                began = time.monotonic()
+                while time.monotonic() - began < 60:
+                    with contextlib.suppress(ValueError):  # There is no such job yet.
+                        if db.get_job("pressed").status().rows_done:
+                            break
+                    time.sleep(0.1)
                 pressed.append(time.monotonic())
                 os.kill(os.getpid(), signal.SIGINT)
 
-            threading.Timer(3, press).start()
+            threading.Thread(target=press).start()
             try:
                 table.backfill("out", concurrency=1, progress=False, job_id="pressed")
             except KeyboardInterrupt:

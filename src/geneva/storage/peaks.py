@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 
 from geneva.storage.files import TableFiles
@@ -14,13 +15,17 @@ def read_peak(files: TableFiles, column: ComputedColumn) -> int:
     """Return the most bytes that an applier of this function's version took; 0 if unknown."""
     try:
         return int(files.read(_path(column)).to_pybytes())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return 0
 
 
 def write_peak(files: TableFiles, column: ComputedColumn, peak_bytes: int) -> None:
-    """Remember the most bytes that an applier of this function's version took."""
-    files.write(_path(column), str(peak_bytes).encode())
+    """Remember the most bytes that an applier of this function's version took.
+
+    What cannot be remembered is left: it must not hide how the job ended.
+    """
+    with contextlib.suppress(OSError):
+        files.write(_path(column), str(peak_bytes).encode())
 
 
 def _path(column: ComputedColumn) -> str:
