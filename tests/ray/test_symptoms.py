@@ -101,7 +101,7 @@ def test_zero_percent_while_another_job_holds_everything_names_it_and_the_node(t
             other = table.backfill_async("other", concurrency=1, job_id="nightly-7")
             actor("applier")
             job = table.backfill_async("out", job_id="waits")
-            words = ["1 CPU on one node", "job nightly- holds 1.3 CPUs", " is free", " on "]
+            words = ["1 CPU on one node", "job nightly-7 holds 1.3 CPUs", " is free", " on "]
             seen = wait_for(lambda: job.status().waiting_for, 8)
             assert all(word in seen for word in words), seen
             try:

@@ -9,20 +9,26 @@ NAMESPACE = "geneva"
 _PREFIX = "geneva"
 _CORE = "core"
 _UNIT = "unit"
+_MOST_LETTERS = 40
 
 
 def run_tag(job_id: str) -> str:
-    """Name one run of a job on a cluster: the beginning of its id, and what no other run has.
+    """Name one run of a job on a cluster: its id, and what no other run has.
 
-    Ids that users chose may begin alike, and a job may run again while Ray clears its last run.
+    Of an id that we made, eight letters are enough to find it. Ids that users chose may be alike
+    but for signs that have no place in a name, and a job may run again while Ray clears its last
+    run.
 
     Examples
     --------
-    >>> tags = {run_tag("nightly: 24"), run_tag("nightly: 25")}
-    >>> sorted(tag[:8] for tag in tags)
-    ['nightly-', 'nightly-']
+    >>> run_tag("nightly: 24").partition(".")[0]
+    'nightly--24'
+    >>> run_tag("4f1c22ab0c9d11ee8a6c0242ac120002").partition(".")[0]
+    '4f1c22ab'
     """
-    return f"{re.sub('[^A-Za-z0-9]', '-', job_id)[:8]}.{uuid.uuid4().hex[:6]}"
+    plain = re.sub("[^A-Za-z0-9]", "-", job_id)
+    shown = plain[:8] if re.fullmatch("[0-9a-f]{32}", job_id) else plain[:_MOST_LETTERS]
+    return f"{shown}.{uuid.uuid4().hex[:6]}"
 
 
 def component_name(tag: str, role: str, number: int) -> str:
@@ -41,8 +47,8 @@ def driver_name(job_id: str) -> str:
 
     Examples
     --------
-    >>> driver_name("4f1c22abe0")[:16], driver_name("4f1c22abe0")[-7:]
-    ('geneva:4f1c22ab.', ':driver')
+    >>> driver_name("nightly")[:15], driver_name("nightly")[-7:]
+    ('geneva:nightly.', ':driver')
     """
     return f"{_PREFIX}:{run_tag(job_id)}:driver"
 
