@@ -26,6 +26,7 @@ from geneva.pipeline.memory_fit import batches_within_memory, workers_within_mem
 from geneva.pipeline.meter import ProgressMeter
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
+from geneva.storage import fault_points
 from geneva.storage.commit import CommitResult, commit_column_files
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.files import TableFiles
@@ -168,6 +169,7 @@ class BackfillRun:
             self._granted = grant.workers
             if not planned.has_work:
                 return self._result(dataset.version)
+            fault_points.passed(fault_points.PLANNED)
             grant = workers_within_memory(grant, target, known_peak_bytes, warn)
             self._granted = grant.workers
             spec = batches_within_memory(spec, planned, dataset, column, grant, warn)

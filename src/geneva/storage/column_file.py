@@ -20,6 +20,7 @@ from lance.blob import blob_field
 from lance.file import LanceFileReader, LanceFileSession
 from lance.fragment import DataFile
 
+from geneva.storage import fault_points
 from geneva.storage.blob_encoder import BlobEncoder
 from geneva.storage.dataset import Dataset
 from geneva.storage.model import (
@@ -192,6 +193,7 @@ class ColumnFileWriter:
         if rows != physical_rows:
             # Lance does not check this at commit; a short file would be unreadable later.
             raise RuntimeError(f"{self.name} has {rows} rows; the fragment has {physical_rows}")
+        fault_points.passed(fault_points.FILE_WRITTEN)
         return self._files.describe(self.name, fragment_id)
 
     def covered_rows(self, physical_rows: int) -> bytes:

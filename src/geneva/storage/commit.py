@@ -16,6 +16,7 @@ from lance.commit import CommitConflictError
 from lance.fragment import DataFile
 
 from geneva.errors import CommitError, TableChangedError
+from geneva.storage import fault_points
 from geneva.storage.dataset import Dataset, file_positions, lance_field, leaf_ids, open_dataset
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.quiet import quiet_commit
@@ -139,9 +140,10 @@ class _Attempt:
             _replacement(self.files),
             transaction_properties={COMMIT_ID_KEY: self._commit_id},
         )
+        fault_points.passed(fault_points.COMMIT_BEGUN)
         try:
             with quiet_commit():
-                return int(lance.LanceDataset.commit(latest, transaction).version)
+                version = int(lance.LanceDataset.commit(latest, transaction).version)
         except CommitConflictError as error:
             if error.retryable or "was removed by concurrent" in str(error):
                 raise _Conflict(str(error)) from None
@@ -153,6 +155,8 @@ class _Attempt:
             if "not found in existing fragments" in str(error):
                 raise _Conflict(str(error)) from None
             raise
+        fault_points.passed(fault_points.COMMITTED)
+        return version
 
     def _committed_version(self, latest: Dataset) -> int | None:
         """Find the version that an earlier try committed before it lost its answer."""

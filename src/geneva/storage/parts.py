@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from geneva.storage import fault_points
 from geneva.storage.files import PARTS_FOLDER, TableFiles
 from geneva.storage.model import Part, RowRange, is_of, unique_name
 
@@ -53,7 +54,9 @@ def write_part(
     kind = "dense" if dense else "sparse"
     name = f"{fragment_id}-{rows.start}-{rows.stop}-{kind}-{unique_name(call_id)}.arrow"
     path = f"{PARTS_FOLDER}/{folder}/{name}"
+    fault_points.passed(fault_points.PART_BEGUN)
     files.write(path, sink.getvalue())
+    fault_points.passed(fault_points.PART_WRITTEN)
     return Part(fragment_id=fragment_id, rows=rows, dense=dense, path=path)
 
 
@@ -103,3 +106,4 @@ def remove_parts(files: TableFiles, field_id: int, fragments: dict[int, str]) ->
         for part in parts:
             if fragments.get(part.fragment_id) == fingerprint:
                 files.delete(part.path)
+                fault_points.passed(fault_points.PART_REMOVED)

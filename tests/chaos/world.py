@@ -1,0 +1,112 @@
+"""A table that others write to while it is backfilled, and what it must hold in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lance
+import lancedb
+import pyarrow as pa
+
+TABLE = "docs"
+
+
+def value_of(key: int, a: int) -> int | None:
+    """Return what the function computes: sometimes nothing, which is a value as well."""
+    return None if a % 7 == 5 else 1000 * a + key
+
+
+def rows_of(keys: range, a: int = 0) -> pa.Table:
+    """Return rows as they are appended."""
+    return pa.table(
+        {
+            "key": pa.array(keys, pa.int64()),
+            "a": pa.array([(a + key) % 10 for key in keys], pa.int64()),
+            "b": [f"text {key}" for key in keys],
+        }
+    )
+
+
+def append(table: Any, number: int) -> None:
+    """Append a few rows with new keys."""
+    start = 1000 * (number + 1)
+    table.add(rows_of(range(start, start + 5)))
+
+
+def delete(table: Any, number: int) -> None:
+    """Delete every fifth row."""
+    table.delete(f"key % 5 = {number % 5}")
+
+
+def update_input(table: Any, number: int) -> None:
+    """Change an input of every third row."""
+    table.update(where=f"key % 3 = {number % 3}", values_sql={"a": "a + 1"})
+
+
+def update_other(table: Any, number: int) -> None:
+    """Change a column that the function does not read, of every third row."""
+    table.update(where=f"key % 3 = {number % 3}", values={"b": f"new {number}"})
+
+
+def merge(table: Any, number: int) -> None:
+    """Change the inputs of some rows, and append others, in one commit."""
+    start = 1000 * (number + 1)
+    rows = pa.concat_tables([rows_of(range(4, 9), 3), rows_of(range(start, start + 3))])
+    table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all().execute(rows)
+
+
+def compact(table: Any, number: int) -> None:
+    """Join fragments and forget deleted rows."""
+    lance.dataset(table.to_lance().uri).optimize.compact_files(
+        target_rows_per_fragment=(12, 25, 1000)[number % 3], materialize_deletions_threshold=0.0
+    )
+
+
+def index(table: Any, number: int) -> None:
+    """Build an index."""
+    table.create_scalar_index("key", replace=True)
+
+
+def add_column(table: Any, number: int) -> None:
+    """Add another column."""
+    name = f"extra_{number}"
+    if name not in table.schema.names:
+        table.add_columns({name: "a + 1"})
+
+
+OPERATIONS: dict[str, Callable[[Any, int], None]] = {
+    operation.__name__: operation
+    for operation in (
+        append, delete, update_input, update_other, merge, compact, index, add_column,
+    )
+}  # fmt: skip
+
+
+def operate(folder: Path, name: str, number: int) -> None:
+    """Do one operation as another program would, and note it."""
+    table = lancedb.connect(folder / "db").open_table(TABLE)
+    OPERATIONS[name](table, number)
+    with (folder / "operations").open("a") as log:
+        log.write(f"{name} {number}\n")
+
+
+def expected_inputs(folder: Path, rows: int) -> dict[int, int]:
+    """Return the inputs that the table must hold after all that was noted, by key."""
+    inputs = {key: key % 10 for key in range(rows)}
+    log = folder / "operations"
+    for line in log.read_text().splitlines() if log.exists() else ():
+        name, number = line.split()
+        n = int(number)
+        new = range(1000 * (n + 1), 1000 * (n + 1) + (5 if name == "append" else 3))
+        if name == "append":
+            inputs |= {key: key % 10 for key in new}
+        elif name == "delete":
+            inputs = {key: a for key, a in inputs.items() if key % 5 != n % 5}
+        elif name == "update_input":
+            inputs |= {key: a + 1 for key, a in inputs.items() if key % 3 == n % 3}
+        elif name == "merge":
+            inputs |= {key: (3 + key) % 10 for key in range(4, 9)}
+            inputs |= {key: key % 10 for key in new}
+    return inputs
