@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 import geneva
 
 KEYS = 24
-CALLS: list[int] = []
 
 
 def f(x: int | None) -> int | None:
@@ -125,10 +124,6 @@ class Program:
 
     def index(self) -> None:
         self.dataset.create_scalar_index("x", "BTREE", replace=True)
-
-    def restore(self) -> None:
-        dataset = self.dataset
-        dataset.checkout_version(dataset.version).restore()
 
     def values(self) -> dict[int, int | None]:
         found = self.dataset.to_table(columns=["key", "out"])
