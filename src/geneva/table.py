@@ -227,8 +227,8 @@ class Table:
     ) -> BackfillJobResult:
         """Compute the rows of a computed column that are missing or stale.
 
-        A row is stale when another version of the function computed it, or when the files that
-        hold its inputs were replaced since. What is computed is durable all the time: after a
+        A row is stale when another version of the function computed it, or when its inputs changed
+        since; rows that others moved are followed through the table's history. What is computed is durable all the time: after a
         failure, a crash or Ctrl-C, the same call goes on from there.
 
         Parameters
