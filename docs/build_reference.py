@@ -27,7 +27,8 @@ _HEAD = """\
 Written by `make docs` from the docstrings. Change those, not this page.
 
 `Plan`, `ColumnStatus`, `FragmentStatus`, `ComputedBy`, `Progress`, `RecordedJob`, `JobRecord`,
-`Report` and `Check` are returned; they are not imported from `geneva`. The errors stand in `geneva.errors`.
+`Report` and `Check` are returned; they are not imported from `geneva`. The errors stand in
+`geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")

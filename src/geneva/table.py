@@ -228,8 +228,8 @@ class Table:
         """Compute the rows of a computed column that are missing or stale.
 
         A row is stale when another version of the function computed it, or when its inputs changed
-        since; rows that others moved are followed through the table's history. What is computed is durable all the time: after a
-        failure, a crash or Ctrl-C, the same call goes on from there.
+        since; rows that others moved are followed through the table's history. What is computed is
+        durable all the time: after a failure, a crash or Ctrl-C, the same call goes on from there.
 
         Parameters
         ----------
