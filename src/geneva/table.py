@@ -11,17 +11,20 @@ from typing import Any
 from geneva.errors import InvalidArgumentError
 from geneva.job import begin_job, run_job
 from geneva.job_future import JobFuture
+from geneva.jobs.column_status import ColumnStatus
 from geneva.jobs.planner import Plan
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments, check_arguments
 from geneva.pipeline.admission import footprint_on
 from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
+from geneva.pipeline.provenance import status_of
 from geneva.resources.admission import admit
 from geneva.runners.select import shape_here
 from geneva.storage import schema
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import (
     computed_column,
+    computed_columns,
     pack_function,
     store_function,
     with_function,
@@ -29,8 +32,11 @@ from geneva.storage.definitions import (
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
 from geneva.storage.peaks import read_peak
+from geneva.storage.snapshot import note_lineage
 from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
+
+_KEEP_ALL = timedelta(days=100 * 365)
 
 
 class Table:
@@ -172,6 +178,24 @@ class Table:
         schema.check_droppable(dataset, self.name, names)
         self._lancedb().drop_columns(names)
 
+    def optimize(self, *, cleanup_older_than: timedelta | None = None, **kwargs: Any) -> None:
+        """Compact small fragments, remove old versions and update indices, as LanceDB does.
+
+        A compaction makes nothing stale: what is known of the rows is followed into the new
+        fragments, and noted before the versions that tell it are removed.
+
+        Parameters
+        ----------
+        cleanup_older_than
+            Age of the versions to remove. Default: LanceDB's, 7 days.
+        **kwargs
+            Passed on to LanceDB.
+        """
+        if computed_columns(self._dataset()):
+            self._lancedb().optimize(cleanup_older_than=_KEEP_ALL, **kwargs)
+            note_lineage(self._dataset(), self._location)
+        self._lancedb().optimize(cleanup_older_than=cleanup_older_than, **kwargs)
+
     # -- backfill ----------------------------------------------------------------------------
 
     def backfill(
@@ -204,9 +228,9 @@ class Table:
     ) -> BackfillJobResult:
         """Compute the rows of a computed column that are missing or stale.
 
-        A row is stale when another version of the function computed it, or when the files that
-        hold its inputs were replaced since. What is computed is durable all the time: after a
-        failure, a crash or Ctrl-C, the same call goes on from there.
+        A row is stale when another version of the function computed it, or when its inputs changed
+        since; rows that others moved are followed through the table's history. What is computed is
+        durable all the time: after a failure, a crash or Ctrl-C, the same call goes on from there.
 
         Parameters
         ----------
@@ -342,6 +366,43 @@ class Table:
             admission=admit(footprint, shape),
             known_peak_bytes=read_peak(TableFiles(self._location), job.column),
         )
+
+    def column_status(self, col_name: str, *, read_version: int | None = None) -> ColumnStatus:
+        """Say which rows of a computed column are fresh, missing or stale, and why.
+
+        Looks at the same things as a :meth:`backfill` that plans, and computes nothing. Rows that
+        an unfinished job left in parts count as missing or stale until they are in the table.
+
+        Parameters
+        ----------
+        col_name
+            The computed column.
+        read_version
+            Version of the table to look at. Default: the latest.
+
+        Returns
+        -------
+        ColumnStatus
+            In total and per fragment; ``print()`` it.
+
+        Raises
+        ------
+        ColumnNotFoundError, NotComputedError
+            There is no such column, or no function computes it.
+        TableNotFoundError
+            That version of the table is not there.
+
+        Examples
+        --------
+        >>> import geneva, pyarrow as pa, tempfile
+        >>> table = geneva.connect(tempfile.mkdtemp()).create_table("t", [{"id": 1}, {"id": 2}])
+        >>> table.add_columns({"double": geneva.udf(lambda id: 2 * id, data_type=pa.int64())})
+        >>> status = table.column_status("double")
+        >>> status.fresh, status.missing, status.why
+        (0, 2, {'were never computed': 2})
+        """
+        dataset = open_dataset(self._location, read_version)
+        return status_of(dataset, self._location, self._computed(dataset, col_name, None))
 
     def _job(
         self,

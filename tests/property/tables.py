@@ -98,16 +98,13 @@ def _parts(draw: st.DrawFn, fragment_id: int, live: np.ndarray) -> dict[Part, fr
 def _truths(draw: st.DrawFn, fragment_id: int, where: str | None, force: bool) -> Truth:
     rows = draw(st.integers(1, 12))
     live = ~(draw(_masks(rows)) & draw(_masks(rows)))
-    matching = live if where is None else live & draw(_masks(rows))
+    selected = live if where is None else live & draw(_masks(rows))
     origin = draw(st.sampled_from(Origin))
     covered = np.zeros(rows, bool)
-    selected = matching
     if origin is Origin.PARTIAL:
         covered = draw(_masks(rows))
     # What the same job has finished, before its driver was lost, is not computed again.
     redo = force and draw(st.integers(0, 3)) > 0
-    if origin is Origin.UNKNOWN and not redo:
-        selected = matching & draw(_masks(rows))
     fresh = origin is Origin.FRESH and not redo
     held: dict[Part, frozenset[int]] = {} if fresh else draw(_parts(fragment_id, live))
     listed = np.zeros(rows, bool) if redo else covered.copy()

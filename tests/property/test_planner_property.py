@@ -80,18 +80,16 @@ def test_a_file_claims_no_more_than_it_will_hold(case: Case):
         if origin is Origin.MISSING:
             assert not fragment.keep_old
         if fragment.complete and origin is not Origin.FRESH:
-            # Every row that is not computed now was computed by this function, or is not NULL.
+            # Every row that is not computed now was computed by this function.
             assert case.spec.where is None
             known = unpack_rows(fragment.kept, fragment.physical_rows) | truth.pending
             for part in fragment.parts:
                 known[list(truth.held[part])] = True
-            if origin is not Origin.UNKNOWN or redo:
-                np.testing.assert_array_equal(known | ~truth.selected, True)
+            np.testing.assert_array_equal(known | ~truth.selected, True)
         if not fragment.keep_old:
             # Nothing that is not computed now, or in a part, may have to be kept.
             assert origin is Origin.MISSING or case.spec.where is None
             assert origin is not Origin.PARTIAL or redo
-        assert fragment.trust_old == (origin is Origin.UNKNOWN)
 
 
 def _check_whole(fragment: FragmentPlan, truth: Truth) -> None:

@@ -10,7 +10,7 @@ from geneva.jobs.spec import BackfillSpec
 from geneva.jobs.wording import counted
 from geneva.resources.admission import Admission
 from geneva.resources.footprint import Footprint
-from geneva.storage.model import FragmentState, Origin, Part, RowRange, TableSnapshot, selection
+from geneva.storage.model import FragmentState, Origin, Part, Pending, RowRange, TableSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,6 @@ class FragmentPlan:
         Rows whose old values count as computed, packed.
     keep_old : bool
         Whether values that the fragment holds stay for rows that are not computed now.
-    trust_old : bool
-        Whether values that are kept count as computed if they are not NULL.
     complete : bool
         Whether all live rows are computed when this is done.
     parts : tuple of Part
@@ -71,7 +69,6 @@ class FragmentPlan:
     exclude: bytes | None
     kept: bytes | None
     keep_old: bool
-    trust_old: bool
     complete: bool
     parts: tuple[Part, ...] = ()
 
@@ -197,7 +194,6 @@ _WHY = {
     Origin.MISSING: "were never computed",
     Origin.PARTIAL: "were not computed in earlier calls",
     Origin.STALE: "were computed by another version of the function or from other inputs",
-    Origin.UNKNOWN: "are NULL",
     Origin.FRESH: "are computed",
 }
 
@@ -227,8 +223,8 @@ def plan_backfill(spec: BackfillSpec, snapshot: TableSnapshot) -> Plan:
             skipped[state.fragment_id] = reason
             continue
         fragments.append(_fragment_plan(state, spec))
-        cause = "are computed again (force)" if state.redo else _WHY[state.origin]
-        why[cause] = why.get(cause, 0) + state.pending_rows
+        for pending in reasons(state):
+            why[pending.words] = why.get(pending.words, 0) + pending.rows
     return Plan(
         table_name=snapshot.location.name,
         column_name=spec.column,
@@ -264,22 +260,27 @@ def _nothing_to_do(state: FragmentState, spec: BackfillSpec) -> str | None:
     return "no rows match the filter" if state.redo else "no rows to compute match the filter"
 
 
+def reasons(state: FragmentState) -> tuple[Pending, ...]:
+    """Return the pending rows of a fragment by reason."""
+    if state.redo:
+        return (Pending(state.origin, "are computed again (force)", state.pending_rows),)
+    return state.why or (Pending(state.origin, _WHY[state.origin], state.pending_rows),)
+
+
 def _fragment_plan(state: FragmentState, spec: BackfillSpec) -> FragmentPlan:
     everything = spec.where is None
-    unknown = state.origin is Origin.UNKNOWN and not state.redo
     partial = state.origin is Origin.PARTIAL and not state.redo
-    keep_old = state.origin is not Origin.MISSING and (not everything or unknown or partial)
+    keep_old = state.origin is not Origin.MISSING and (not everything or partial)
     return FragmentPlan(
         fragment_id=state.fragment_id,
         physical_rows=state.physical_rows,
         fingerprint=state.fingerprint,
         pending_rows=state.pending_rows,
         ranges=_remaining(state) if state.pending_rows else (),
-        where=selection(spec.column, state.origin, spec.where, redo=state.redo),
+        where=spec.where,
         exclude=state.done,
         kept=state.covered,
         keep_old=keep_old,
-        trust_old=state.origin is Origin.UNKNOWN,
         complete=everything or state.origin is Origin.FRESH,
         parts=state.parts,
     )

@@ -70,8 +70,13 @@ class BackfillJob:
     call_id: str = field(default_factory=new_job_id)
 
 
-def plan(job: BackfillJob, dataset: Dataset) -> tuple[BackfillSpec, Plan]:
-    """Look at a table and plan a backfill; this is what both a dry run and a run execute."""
+def plan(
+    job: BackfillJob, dataset: Dataset, *, keep_proofs: bool = False
+) -> tuple[BackfillSpec, Plan]:
+    """Look at a table and plan a backfill; this is what both a dry run and a run execute.
+
+    A dry run writes nothing, so only a run keeps what it found out about the table's history.
+    """
     spec = backfill_spec(job.column, job.arguments)
     snapshot = take_snapshot(
         dataset,
@@ -79,6 +84,7 @@ def plan(job: BackfillJob, dataset: Dataset) -> tuple[BackfillSpec, Plan]:
         job.column,
         where=spec.where,
         redo_except=job.call_id if spec.force else None,
+        keep_proofs=keep_proofs,
     )
     return spec, plan_backfill(spec, snapshot)
 
@@ -164,7 +170,8 @@ class BackfillRun:
         for number in range(_MOST_ROUNDS):
             warn = self._warn if number == 0 else _ignore
             dataset = open_dataset(self._job.location)
-            spec, planned = plan(replace(self._job, arguments=arguments), dataset)
+            job = replace(self._job, arguments=arguments)
+            spec, planned = plan(job, dataset, keep_proofs=True)
             grant = self._admit(spec)
             self._granted = grant.workers
             if not planned.has_work:

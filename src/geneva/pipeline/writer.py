@@ -68,11 +68,9 @@ class Writer:
         covered = unpack_rows(fragment.kept, fragment.physical_rows)
         covered[computed.offsets] = True
         if fragment.keep_old:
-            for offsets, values, known in self._merged(fragment, computed):
+            for offsets, values in self._merged(fragment, computed):
                 self._activity.enter(Stage.WRITE)
                 writer.append(offsets, values)
-                if fragment.trust_old:
-                    covered[offsets[known]] = True
         else:
             for offsets, values in computed.windows(fragment.physical_rows):
                 self._activity.enter(Stage.WRITE)
@@ -88,8 +86,8 @@ class Writer:
 
     def _merged(
         self, fragment: FragmentPlan, computed: _Computed
-    ) -> Iterator[tuple[np.ndarray, pa.Array, np.ndarray]]:
-        """Yield windows of old values with the computed ones over them, and which are not NULL."""
+    ) -> Iterator[tuple[np.ndarray, pa.Array]]:
+        """Yield windows of old values with the computed ones over them."""
         start = 0
         old_values = read_column(
             self._dataset, fragment.fragment_id, self._context.column, _WINDOW_ROWS
@@ -100,8 +98,7 @@ class Writer:
             choose = np.arange(len(old))
             choose[offsets - start] = len(old) + np.arange(len(offsets))
             both = pa.concat_arrays([old, values]).take(pa.array(choose))
-            rows = np.arange(start, stop, dtype=np.uint32)
-            yield rows, both, both.is_valid().to_numpy(zero_copy_only=False)
+            yield np.arange(start, stop, dtype=np.uint32), both
             start = stop
 
 

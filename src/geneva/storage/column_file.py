@@ -254,3 +254,19 @@ def read_coverage(location: TableLocation, path: str, physical_rows: int) -> np.
     metadata = reader.metadata().schema.metadata or {}
     packed = metadata.get(COVERAGE_KEY.encode())
     return unpack_rows(None if packed is None else bytes.fromhex(packed.decode()), physical_rows)
+
+
+def read_metadata(location: TableLocation, path: str) -> dict[str, str] | None:
+    """Return what a column file says about who computed it; None if the file is gone."""
+    try:
+        reader = LanceFileReader(f"{location.uri}/data/{path}", storage_options=location.options)
+    except (OSError, ValueError) as error:
+        if "not found" not in str(error).lower():
+            raise
+        return None
+    metadata = reader.metadata().schema.metadata or {}
+    return {
+        key.decode(): value.decode()
+        for key, value in metadata.items()
+        if key.startswith(b"geneva.") and key != COVERAGE_KEY.encode()
+    }

@@ -18,9 +18,10 @@ from lance.fragment import DataFile
 from geneva.errors import CommitError, TableChangedError
 from geneva.storage import fault_points
 from geneva.storage.dataset import Dataset, file_positions, lance_field, leaf_ids, open_dataset
+from geneva.storage.held import input_field_ids
+from geneva.storage.history import read_transaction
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.quiet import quiet_commit
-from geneva.storage.snapshot import input_field_ids
 
 COMMIT_ID_KEY = "geneva.commit_id"
 
@@ -217,9 +218,5 @@ def _replacement(files: tuple[ColumnFile, ...]) -> lance.LanceOperation.DataRepl
 
 
 def _transaction_properties(dataset: Dataset, version: int) -> dict[str, str]:
-    try:
-        transaction = dataset.read_transaction(version)
-    except TypeError:
-        # pylance 14.0 cannot represent a compaction that remapped an index; it is not ours.
-        return {}
+    transaction = read_transaction(dataset, version)
     return dict(transaction.transaction_properties or {}) if transaction else {}

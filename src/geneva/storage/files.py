@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS_FOLDER = "_udfs"
 PARTS_FOLDER = "_geneva/parts"
+PROOFS_FOLDER = "_geneva/proofs"
 CLUSTERS_FOLDER = "_geneva/clusters"
 JOBS_FOLDER = "_geneva/jobs"
 

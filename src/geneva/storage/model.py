@@ -80,8 +80,24 @@ class Origin(enum.Enum):
     STALE = "stale"
     """Another version of the function, or other inputs."""
 
-    UNKNOWN = "unknown"
-    """Somebody else wrote the values (an append, an update, a compaction); NULL is missing."""
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Rows that are to be computed, for one reason.
+
+    Attributes
+    ----------
+    kind : Origin
+        ``MISSING`` or ``STALE``.
+    words : str
+        Why, as the end of a sentence that begins with the rows.
+    rows : int
+        How many.
+    """
+
+    kind: Origin
+    words: str
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +176,10 @@ class FragmentState:
         those of this very job, which goes on after its driver was lost.
     done : bytes or None
         Rows that are not to be computed, packed; None for none or all.
+    why : tuple of Pending
+        The pending rows by reason, where the reasons differ from row to row.
+    files : frozenset of str
+        Column files, relative to ``data``, that computed rows come from.
     """
 
     fragment_id: int
@@ -173,6 +193,8 @@ class FragmentState:
     parts: tuple[Part, ...] = ()
     redo: bool = False
     done: bytes | None = None
+    why: tuple[Pending, ...] = ()
+    files: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +220,7 @@ class ComputedColumn:
     options : dict
         Needs and sizes given to ``@udf``: num_cpus, num_gpus, memory, batch_size, ...
     repointed : bool
-        Whether another function may have computed values whose origin is unknown.
+        Whether another function may have computed values that came with an append.
     """
 
     name: str
@@ -281,19 +303,3 @@ def quoted(column: str) -> str:
     '`info`.`Width px`'
     """
     return ".".join(f"`{step}`" for step in column.split("."))
-
-
-def selection(column: str, origin: Origin, where: str | None, *, redo: bool) -> str | None:
-    """Return the filter that selects what is to be computed in a fragment of this origin.
-
-    Examples
-    --------
-    >>> selection("c", Origin.UNKNOWN, "id > 3", redo=False)
-    '(id > 3) AND `c` IS NULL'
-    >>> selection("c", Origin.STALE, None, redo=False) is None
-    True
-    """
-    if origin is not Origin.UNKNOWN or redo:
-        return where
-    missing = f"{quoted(column)} IS NULL"
-    return missing if where is None else f"({where}) AND {missing}"

@@ -42,7 +42,7 @@ class RowReader:
         self._dataset = dataset
         self._columns = columns
         self._batch_size = batch_size
-        self._blobs = any(_is_blob(dataset, column) for column in columns)
+        self._blobs = any(is_blob(dataset, column) for column in columns)
         self._window_rows: int | None = None
 
     def read(self, fragment_id: int, rows: RowRange, where: str | None) -> Iterator[Window]:
@@ -97,7 +97,7 @@ class RowReader:
 
 def row_bytes(dataset: Dataset, fragment_id: int, columns: list[str]) -> int:
     """Return the size in memory of a row's columns, measured on the first rows of a fragment."""
-    options = {"blob_handling": "all_binary"} if any(_is_blob(dataset, c) for c in columns) else {}
+    options = {"blob_handling": "all_binary"} if any(is_blob(dataset, c) for c in columns) else {}
     scanner = dataset.get_fragment(fragment_id).scanner(
         columns=list(dict.fromkeys(columns)), limit=_PROBE_ROWS, batch_size=_PROBE_ROWS, **options
     )
@@ -122,7 +122,8 @@ def _rows_per_window(sample: pa.Table) -> int:
     return max(_PROBE_ROWS // 2, min(_READ_ROWS, rows))
 
 
-def _is_blob(dataset: Dataset, column: str) -> bool:
+def is_blob(dataset: Dataset, column: str) -> bool:
+    """Say whether a column is stored as blobs, of which a scan gives no values unless asked."""
     top = column.split(".")[0]
     data_type = dataset.schema.field(top).type
     return isinstance(data_type, pa.ExtensionType) and data_type.extension_name == "lance.blob.v2"

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from geneva.errors import FilterError
-from geneva.storage.column_file import file_tag, read_coverage
-from geneva.storage.dataset import Dataset, file_positions, in_words, lance_field, leaf_ids
+from geneva.errors import FilterError, NotComputedError
+from geneva.storage.column_file import file_tag
+from geneva.storage.dataset import Dataset, in_words
+from geneva.storage.definitions import computed_column, computed_columns
 from geneva.storage.files import TableFiles
+from geneva.storage.held import ColumnFields, Held
+from geneva.storage.lineage import Lineage
 from geneva.storage.model import (
     ComputedColumn,
     FragmentState,
     Origin,
     Part,
+    Pending,
     TableLocation,
     TableSnapshot,
     is_of,
     pack_rows,
-    selection,
     unpack_rows,
 )
 from geneva.storage.parts import list_parts, part_is_of, read_part_offsets
+from geneva.storage.proofs import Proofs
+from geneva.storage.row_states import RowStates
 
 
 def take_snapshot(
@@ -35,6 +39,8 @@ def take_snapshot(
     *,
     where: str | None = None,
     redo_except: str | None = None,
+    with_parts: bool = True,
+    keep_proofs: bool = False,
 ) -> TableSnapshot:
     """Look at every fragment of a table.
 
@@ -48,6 +54,10 @@ def take_snapshot(
         Filter that selects rows.
     redo_except
         Count every selected row as pending, computed or not, except by the call of this id.
+    with_parts
+        Whether rows that an unfinished job left in parts need not be computed.
+    keep_proofs
+        Store what was found out about fragments that somebody else wrote.
 
     Raises
     ------
@@ -55,82 +65,95 @@ def take_snapshot(
         The filter does not parse, or names columns that do not exist.
     """
     files = TableFiles(location)
-    inputs = input_field_ids(dataset, column)
-    read = map(partial(lance_field, dataset), column.input_columns)
-    ordered = [field.id() for field in read if field is not None]
-    outputs = output_field_ids(dataset, column)
-    parts = list_parts(files, column.field_id)
-    states = []
+    fields = ColumnFields(dataset, column)
+    lineage = Lineage(dataset, location, column, fields, Proofs(files, column))
+    parts = list_parts(files, column.field_id) if with_parts else {}
+    looks = []
     for fragment in dataset.get_fragments():
-        positions = file_positions(fragment, inputs)
-        names = {path for path, _, _ in positions}
-        fingerprint = fragment_fingerprint(column, ordered, positions)
-        state = FragmentState(
-            fragment_id=fragment.fragment_id,
-            physical_rows=fragment.physical_rows,
-            live_rows=fragment.physical_rows - fragment.num_deletions,
-            fingerprint=fingerprint,
-            origin=Origin.STALE,
-            pending_rows=0,
-            input_bytes=sum(
-                f.file_size_bytes or 0 for f in fragment.data_files() if f.path in names
-            ),
-        )
-        held = file_positions(fragment, outputs)
-        path = held[0][0] if held else None
-        state = _classified(state, location, path, repointed=column.repointed)
-        mine = [p for p in parts.get(fingerprint, ()) if p.fragment_id == state.fragment_id]
-        if redo_except is not None and not _wrote(redo_except, path):
+        look = _look(fragment, fields, lineage)
+        state = look.state
+        mine = [p for p in parts.get(state.fingerprint, ()) if p.fragment_id == state.fragment_id]
+        if redo_except is not None and not _wrote(redo_except, look.held.path):
             state = replace(state, redo=True)
             mine = [part for part in mine if part_is_of(part, redo_except)]
-        states.append(_with_parts(state, files, mine))
+        looks.append(replace(look, state=_with_parts(state, files, mine)))
+    states = _counted(dataset, looks, lineage, where)
+    if keep_proofs:
+        _keep_proofs(lineage, looks, states)
     return TableSnapshot(
         location=location,
         version=dataset.version,
         column=column,
         where=where,
-        fragments=tuple(_counted(dataset, column.name, states, where)),
+        fragments=tuple(states),
     )
 
 
-def input_field_ids(dataset: Dataset, column: ComputedColumn) -> set[int]:
-    """Return the ids of the leaf fields that a column's function reads."""
-    fields = [lance_field(dataset, name) for name in column.input_columns]
-    return {i for field in fields if field is not None for i in leaf_ids(field)}
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A fragment's state, and that of each of its rows where they differ."""
+
+    state: FragmentState
+    held: Held
+    rows: RowStates | None
 
 
-def output_field_ids(dataset: Dataset, column: ComputedColumn) -> set[int]:
-    """Return the ids of the leaf fields that hold a column's values."""
-    return set(leaf_ids(lance_field(dataset, column.name)))
+def _look(fragment: Any, fields: ColumnFields, lineage: Lineage) -> _Look:
+    held = fields.held_by(fragment)
+    tag = None if held.path is None else file_tag(held.path)
+    origin, rows = Origin.STALE, None
+    if held.path is None:
+        origin = Origin.MISSING
+    elif tag is not None and tag.fingerprint == held.fingerprint and tag.complete:
+        origin = Origin.FRESH
+    elif tag is None or tag.fingerprint == held.fingerprint:
+        # The name does not say it of all rows at once.
+        rows = lineage.states_of(fragment.fragment_id)
+        origin = Origin.PARTIAL if rows.fresh.any() else Origin.STALE
+    state = FragmentState(
+        fragment_id=fragment.fragment_id,
+        physical_rows=fragment.physical_rows,
+        live_rows=fragment.physical_rows - fragment.num_deletions,
+        fingerprint=held.fingerprint,
+        origin=origin,
+        pending_rows=0,
+        input_bytes=held.input_bytes,
+        covered=pack_rows(rows.fresh) if rows and origin is Origin.PARTIAL else None,
+        files=rows.files if rows else frozenset([held.path] if held.path else []),
+    )
+    return _Look(state, held, rows)
 
 
-def fragment_fingerprint(
-    column: ComputedColumn, inputs: list[int], positions: list[tuple[str, int, int]]
-) -> str:
-    """Identify a function's version together with the files that it reads in one fragment.
+def note_lineage(dataset: Dataset, location: TableLocation) -> None:
+    """Store what can be found out about fragments that somebody else wrote, before it cannot."""
+    for name in computed_columns(dataset):
+        try:
+            column = computed_column(dataset, name)
+        except NotComputedError:
+            continue  # Another program's.
+        fields = ColumnFields(dataset, column)
+        lineage = Lineage(dataset, location, column, fields, Proofs(TableFiles(location), column))
+        found = []
+        for fragment in dataset.get_fragments():
+            held = fields.held_by(fragment)
+            if _of_others(held):
+                found.append((held, lineage.states_of(fragment.fragment_id)))
+        lineage.proofs.keep(found, lineage.reasons)
 
-    Two files are never the same: their names are unique. So an equal fingerprint means that the
-    same function saw the same values, whatever happened to the table in between. Columns count by
-    field id, so that renaming one makes nothing stale.
-    """
-    identity = repr((column.udf_name, column.udf_version, inputs, positions))
-    return hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
+
+def _keep_proofs(lineage: Lineage, looks: list[_Look], states: list[FragmentState]) -> None:
+    """Store proofs, unless this job writes all those fragments: its files say it themselves."""
+    others = [
+        (look.held, look.rows, state.pending_rows)
+        for look, state in zip(looks, states, strict=True)
+        if look.rows is not None and _of_others(look.held)
+    ]
+    if not all(pending for _, _, pending in others):
+        lineage.proofs.keep([(held, rows) for held, rows, _ in others], lineage.reasons)
 
 
-def _classified(
-    state: FragmentState, location: TableLocation, path: str | None, *, repointed: bool
-) -> FragmentState:
-    if path is None:
-        return replace(state, origin=Origin.MISSING)
-    tag = file_tag(path)
-    if tag is None:
-        return state if repointed else replace(state, origin=Origin.UNKNOWN)
-    if tag.fingerprint != state.fingerprint:
-        return state
-    if tag.complete:
-        return replace(state, origin=Origin.FRESH)
-    covered = pack_rows(read_coverage(location, path, state.physical_rows))
-    return replace(state, origin=Origin.PARTIAL, covered=covered)
+def _of_others(held: Held) -> bool:
+    return held.path is not None and file_tag(held.path) is None
 
 
 def _wrote(call_id: str, path: str | None) -> bool:
@@ -156,31 +179,39 @@ def _with_parts(state: FragmentState, files: TableFiles, parts: list[Part]) -> F
 
 
 def _counted(
-    dataset: Dataset,
-    column: str,
-    states: list[FragmentState],
-    where: str | None,
+    dataset: Dataset, looks: list[_Look], lineage: Lineage, where: str | None
 ) -> list[FragmentState]:
     """Count the rows that are selected and not computed."""
-    pending: dict[int, int] = {}
-    filtered: dict[str | None, list[FragmentState]] = {}
-    for state in states:
-        condition = selection(column, state.origin, where, redo=state.redo)
-        done = state.done is not None or bool(state.parts)
+    pending: dict[int, np.ndarray] = {}
+    counts: dict[int, int] = {}
+    to_scan = []
+    for look in looks:
+        state = look.state
+        some = state.done is not None or bool(state.parts)
         if state.origin is Origin.FRESH and not state.redo:
-            pending[state.fragment_id] = 0
-        elif condition is None and not done:
-            pending[state.fragment_id] = state.live_rows
-        elif condition is None and state.live_rows == state.physical_rows:
-            pending[state.fragment_id] = int(_pending_mask(state).sum())
+            counts[state.fragment_id] = 0
+        elif where is None and not some and (look.rows is None or state.redo):
+            counts[state.fragment_id] = state.live_rows
+        elif where is None and state.live_rows == state.physical_rows:
+            pending[state.fragment_id] = _pending_mask(state)
         else:
-            filtered.setdefault(condition, []).append(state)
-    if where is not None and not filtered and states:
+            to_scan.append(state)
+    if where is not None and not to_scan and looks:
         # Nothing is left to compute, but a filter that does not parse is still refused.
-        _count_matching(dataset, where, states[:1])
-    for condition, group in filtered.items():
-        pending |= _count_matching(dataset, condition, group)
-    return [replace(state, pending_rows=pending[state.fragment_id]) for state in states]
+        _matching(dataset, where, [looks[0].state])
+    if to_scan:
+        matching = _matching(dataset, where, to_scan)
+        for state in to_scan:
+            pending[state.fragment_id] = _pending_mask(state) & matching[state.fragment_id]
+    states = []
+    for look in looks:
+        mask = pending.get(look.state.fragment_id)
+        rows = counts[look.state.fragment_id] if mask is None else int(mask.sum())
+        why: tuple[Pending, ...] = ()
+        if look.rows is not None and mask is not None and not look.state.redo:
+            why = lineage.reasons.count(look.rows.codes[mask])
+        states.append(replace(look.state, pending_rows=rows, why=why))
+    return states
 
 
 def _pending_mask(state: FragmentState) -> np.ndarray:
@@ -191,15 +222,15 @@ def _pending_mask(state: FragmentState) -> np.ndarray:
     return pending
 
 
-def _count_matching(
-    dataset: Dataset, condition: str | None, states: list[FragmentState]
-) -> dict[int, int]:
-    counts = {state.fragment_id: 0 for state in states}
-    masks = {state.fragment_id: _pending_mask(state) for state in states}
+def _matching(
+    dataset: Dataset, where: str | None, states: list[FragmentState]
+) -> dict[int, np.ndarray]:
+    """Return the live rows of fragments that a filter selects, as masks."""
+    masks = {state.fragment_id: np.zeros(state.physical_rows, bool) for state in states}
     fragments = [dataset.get_fragment(state.fragment_id) for state in states]
     try:
         scanner = dataset.scanner(
-            columns=[], filter=condition, with_row_address=True, fragments=fragments
+            columns=[], filter=where, with_row_address=True, fragments=fragments
         )
         for batch in scanner.to_batches():
             addresses = batch["_rowaddr"].to_numpy()
@@ -207,11 +238,10 @@ def _count_matching(
             bounds = [*sorted(starts.tolist()), len(addresses)]
             for start, stop in pairwise(bounds):
                 fragment_id = int(addresses[start] >> np.uint64(32))
-                offsets = addresses[start:stop] & np.uint64(0xFFFFFFFF)
-                counts[fragment_id] += int(masks[fragment_id][offsets].sum())
+                masks[fragment_id][addresses[start:stop] & np.uint64(0xFFFFFFFF)] = True
     except ValueError as error:
         raise FilterError(
-            f"where={condition!r} cannot be used as a filter: {in_words(error)}. It is SQL over "
+            f"where={where!r} cannot be used as a filter: {in_words(error)}. It is SQL over "
             f'the columns {", ".join(dataset.schema.names)}, for example "id % 10 = 0".'
         ) from None
-    return counts
+    return masks
