@@ -12,11 +12,11 @@ from typing import Any
 
 import geneva
 from geneva import errors
-from geneva.checkup.report import Check, Report
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
 from geneva.recorded_job import RecordedJob
+from geneva.report import Check, Report
 
 TARGET = Path(__file__).with_name("reference.md")
 

@@ -30,6 +30,8 @@ from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
 from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
+from geneva.verification.report import VerificationReport
+from geneva.verification.verify import verify_columns
 
 
 class Table:
@@ -336,6 +338,36 @@ class Table:
         shape = shape_here()
         footprint = footprint_on(spec, shape)
         return replace(planned, footprint=footprint, admission=admit(footprint, shape))
+
+    # -- verification ------------------------------------------------------------------------
+
+    def verify(self, column: str | None = None, *, deep: bool = False) -> VerificationReport:
+        """Check that what the table says of its computed columns is there and can be read.
+
+        That is the definition and the pickled function, and of every fragment the files that hold
+        its values: that they are there, their size, rows, type, metadata, and first and last
+        values. No function is unpickled, nothing is written, and nothing wrong is raised: it is a
+        finding of the report, with what repairs it.
+
+        Parameters
+        ----------
+        column
+            The computed column. Default: all of them.
+        deep
+            Read all values and compare their checksums with those that the files say. This takes as
+            long as reading the column.
+
+        Returns
+        -------
+        VerificationReport
+            What was found; ``print()`` it.
+
+        Raises
+        ------
+        ColumnNotFoundError, NotComputedError
+            There is no such column, or no function computes it.
+        """
+        return verify_columns(self._dataset(), self._location, column, deep=deep)
 
     def _job(
         self,

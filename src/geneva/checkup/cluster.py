@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from geneva.checkup.machine import size
-from geneva.checkup.report import Check
 from geneva.jobs.wording import counted
+from geneva.report import Check
 from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Node
 from geneva.resources.packing import described
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from geneva.checkup.machine import size
-from geneva.checkup.report import Check
 from geneva.errors import InvalidArgumentError
+from geneva.report import Check
 from geneva.resources.admission import admit
 from geneva.resources.footprint import Footprint
 from geneva.resources.packing import described

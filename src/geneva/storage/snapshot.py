@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from geneva.errors import FilterError
+from geneva.errors import DamagedFileError, FilterError
 from geneva.storage.column_file import file_tag, read_coverage
 from geneva.storage.dataset import Dataset, file_positions, in_words, lance_field, leaf_ids
 from geneva.storage.files import TableFiles
@@ -78,9 +78,10 @@ def take_snapshot(
         )
         held = file_positions(fragment, outputs)
         path = held[0][0] if held else None
-        state = _classified(state, location, path, repointed=column.repointed)
+        redo = redo_except is not None and not _wrote(redo_except, path)
+        state = _classified(state, location, path, repointed=column.repointed, redo=redo)
         mine = [p for p in parts.get(fingerprint, ()) if p.fragment_id == state.fragment_id]
-        if redo_except is not None and not _wrote(redo_except, path):
+        if redo_except is not None and redo:
             state = replace(state, redo=True)
             mine = [part for part in mine if part_is_of(part, redo_except)]
         states.append(_with_parts(state, files, mine))
@@ -118,7 +119,7 @@ def fragment_fingerprint(
 
 
 def _classified(
-    state: FragmentState, location: TableLocation, path: str | None, *, repointed: bool
+    state: FragmentState, location: TableLocation, path: str | None, *, repointed: bool, redo: bool
 ) -> FragmentState:
     if path is None:
         return replace(state, origin=Origin.MISSING)
@@ -129,7 +130,13 @@ def _classified(
         return state
     if tag.complete:
         return replace(state, origin=Origin.FRESH)
-    covered = pack_rows(read_coverage(location, path, state.physical_rows))
+    try:
+        covered = pack_rows(read_coverage(location, path, state.physical_rows))
+    except DamagedFileError:
+        if not redo:
+            raise
+        # Rows that are computed again need not know what was; so a damaged file can be replaced.
+        return state
     return replace(state, origin=Origin.PARTIAL, covered=covered)
 
 
