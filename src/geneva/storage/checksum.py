@@ -51,16 +51,18 @@ class ValueChecksum:
 
     def _take(self, name: str, values: pa.Array) -> None:
         kind = values.type
+        if pa.types.is_dictionary(kind):
+            self._take(name, values.dictionary_decode())
+            return
+        if pa.types.is_map(kind):
+            pairs = pa.struct([kind.key_field, kind.item_field])
+            self._take(name, values.cast(pa.list_(pairs)))
+            return
         valid = values.is_valid().to_numpy(zero_copy_only=False)
         self._add(f"{name}?", valid.view(np.uint8))
         if pa.types.is_null(kind):
             return
-        if pa.types.is_dictionary(kind):
-            self._take(name, values.dictionary_decode())
-        elif pa.types.is_map(kind):
-            pairs = pa.struct([kind.key_field, kind.item_field])
-            self._take(name, values.cast(pa.list_(pairs)))
-        elif pa.types.is_struct(kind):
+        if pa.types.is_struct(kind):
             # Flattened, the fields are NULL where the struct is.
             for field, part in zip(kind, values.flatten(), strict=True):
                 self._take(f"{name}.{field.name}", part)

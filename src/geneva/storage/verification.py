@@ -9,11 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from lance.file import LanceFileReader, LanceFileSession
 
+from geneva.storage.blob_check import check_blobs
 from geneva.storage.checksum import ValueChecksum
 from geneva.storage.column_file import file_tag
 from geneva.storage.dataset import Dataset, file_positions, in_words, lance_field
@@ -33,7 +34,9 @@ _WINDOW_BYTES, _WINDOW_ROWS = 2 << 20, 8192
 # The last bytes of every Lance file.
 _MAGIC = b"LANC"
 # What Lance and Arrow raise for bytes that make no sense to them.
-_DAMAGE = (OSError, ValueError, RuntimeError, LookupError, pa.ArrowException)
+_DAMAGE = (OSError, ValueError, RuntimeError, LookupError, MemoryError, pa.ArrowException)
+
+_T = TypeVar("_T")
 
 
 def look_at_column(
@@ -184,25 +187,33 @@ class _Look:
 
     def _contents(self, path: str, *, ours: bool) -> dict[str, Any]:
         """Open a file and return what it says of itself."""
-        try:
+
+        def look() -> dict[str, Any]:
             uri = f"{self._location.uri}/data/{path}"
             reader = LanceFileReader(uri, storage_options=self._location.options)
-            schema, rows = reader.metadata().schema, reader.num_rows()
-            metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
-            data_type = _type_in(schema, None if ours else self._column.name)
-        except _DAMAGE as error:
-            return {"problem": in_words(error) or type(error).__name__}
-        return {"rows": int(rows), "data_type": data_type, "metadata": metadata}
+            schema = reader.metadata().schema
+            return {
+                "rows": int(reader.num_rows()),
+                "data_type": _type_in(schema, None if ours else self._column.name),
+                "metadata": {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()},
+            }
+
+        found, problem = _attempt(look)
+        return {"problem": problem} if found is None else found
 
     def _read(self, fragment: Any, files: tuple[FileFacts, ...]) -> tuple[str, str | None]:
         """Read values as any reader of the table would; return what went wrong, and a checksum."""
+        if self._column.is_blob:
+            path = files[0].path
+            check = partial(check_blobs, self._location, fragment, self._column.name, path)
+            _, problem = _attempt(check)
+            if problem:
+                return problem, None
         read: Callable[[], str | None] = partial(self._read_ends, fragment)
         if self._deep:
             read = partial(self._read_all, fragment, files)
-        try:
-            return "", read()
-        except _DAMAGE as error:
-            return in_words(error) or type(error).__name__, None
+        checksum, problem = _attempt(read)
+        return problem, checksum
 
     def _read_ends(self, fragment: Any) -> None:
         blob = self._column.is_blob
@@ -221,6 +232,19 @@ class _Look:
         for values in read_column(self._dataset, fragment.fragment_id, self._column, window):
             checksum.update(values)
         return checksum.text()
+
+
+def _attempt(read: Callable[[], _T]) -> tuple[_T | None, str]:
+    """Return what was read, or None and why nothing could be."""
+    try:
+        return read(), ""
+    except _DAMAGE as error:
+        return None, in_words(error) or type(error).__name__
+    except BaseException as error:
+        # Lance panics over some bytes, and Python does not count that as an Exception.
+        if type(error).__module__ != "pyo3_runtime":
+            raise
+        return None, in_words(error)
 
 
 def _is_readable(file: FileFacts, physical_rows: int) -> bool:

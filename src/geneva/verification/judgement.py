@@ -54,9 +54,9 @@ def _definition(facts: ColumnFacts) -> Iterator[Finding]:
     attach = f"table.alter_columns({{'path': {facts.column!r}, 'udf': my_udf}})"
     repair = f"Attach the function that computes it again: {attach}"
     wrong = partial(Finding, facts.column, "definition", repair=repair)
-    for key in _DEFINED:
-        if key not in facts.definition:
-            yield wrong(expected=f"virtual_column.{key} in the field's metadata", found=_NOTHING)
+    missing = [f"virtual_column.{key}" for key in _DEFINED if key not in facts.definition]
+    if missing:
+        yield wrong(expected=f"{', '.join(missing)} in the field's metadata", found=_NOTHING)
     backend = facts.definition.get("udf_backend", BACKEND)
     if backend != BACKEND:
         yield wrong(expected=f"a function of {BACKEND}", found=f"one of {backend}")
@@ -69,10 +69,10 @@ def _definition(facts: ColumnFacts) -> Iterator[Finding]:
             yield wrong(expected=f"{expected} as virtual_column.{key}", found=repr(text))
     if facts.missing_inputs:
         again = f"{attach[:-2]}, 'input_columns': [...]}})"
-        repair = f"Bind the function to columns that are there: {again}"
-        missing = ", ".join(map(repr, facts.missing_inputs))
-        expected = f"the column {missing}, which the function reads"
-        yield wrong(expected=expected, found=_NOTHING, repair=repair)
+        bind = f"Bind the function to columns that are there: {again}"
+        names = ", ".join(map(repr, facts.missing_inputs))
+        expected = f"the column {names}, which the function reads"
+        yield wrong(expected=expected, found=_NOTHING, repair=bind)
     yield from _function(facts, repair)
 
 
@@ -166,9 +166,9 @@ def _metadata(facts: ColumnFacts, fragment: FragmentFacts, file: FileFacts) -> I
     repair = recomputing(facts.column, fragment.fragment_id)
     wrong = partial(_wrong(facts, fragment, file, repair), what="metadata")
     said = file.metadata
-    for key in _SAID:
-        if key not in said:
-            yield wrong(expected=f"{key} in the file's metadata", found=_NOTHING)
+    missing = [key for key in _SAID if key not in said]
+    if missing:
+        yield wrong(expected=f"{', '.join(missing)} in the file's metadata", found=_NOTHING)
     must_be = {FINGERPRINT_KEY: file.fingerprint, FRAGMENT_KEY: str(fragment.fragment_id)}
     if file.fingerprint == fragment.fingerprint:
         # By its name the current function computed it. Other files may be of earlier ones.
