@@ -17,6 +17,7 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
 from geneva.recorded_job import RecordedJob
 from geneva.report import Check, Report
+from geneva.verification.report import Finding, VerificationReport, VerifiedColumn
 
 TARGET = Path(__file__).with_name("reference.md")
 
@@ -25,8 +26,9 @@ _HEAD = """\
 
 Written by `make docs` from the docstrings. Change those, not this page.
 
-`Plan`, `Progress`, `RecordedJob`, `JobRecord`, `Report` and `Check` are returned; they are not
-imported from `geneva`. The errors stand in `geneva.errors`.
+`Plan`, `Progress`, `RecordedJob`, `JobRecord`, `Report`, `Check`, `VerificationReport`,
+`VerifiedColumn` and `Finding` are returned; they are not imported from `geneva`. The errors stand
+in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
@@ -42,7 +44,8 @@ def reference() -> str:
     others = [name for name in public if name not in first]
     pieces = [_HEAD]
     pieces += [_described(f"geneva.{name}", public[name]) for name in [*first, *sorted(others)]]
-    returned = (Plan, Progress, RecordedJob, JobRecord, Report, Check)
+    verified = (VerificationReport, VerifiedColumn, Finding)
+    returned = (Plan, Progress, RecordedJob, JobRecord, Report, Check, *verified)
     pieces += [*(_described(kind.__name__, kind) for kind in returned), _errors()]
     return "\n".join(pieces).rstrip() + "\n"
 
