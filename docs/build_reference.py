@@ -12,12 +12,13 @@ from typing import Any
 
 import geneva
 from geneva import errors
-from geneva.checkup.report import Check, Report
 from geneva.jobs.column_status import ColumnStatus, ComputedBy, FragmentStatus
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
 from geneva.recorded_job import RecordedJob
+from geneva.report import Check, Report
+from geneva.verification.report import Finding, VerificationReport, VerifiedColumn
 
 TARGET = Path(__file__).with_name("reference.md")
 
@@ -27,8 +28,8 @@ _HEAD = """\
 Written by `make docs` from the docstrings. Change those, not this page.
 
 `Plan`, `ColumnStatus`, `FragmentStatus`, `ComputedBy`, `Progress`, `RecordedJob`, `JobRecord`,
-`Report` and `Check` are returned; they are not imported from `geneva`. The errors stand in
-`geneva.errors`.
+`Report`, `Check`, `VerificationReport`, `VerifiedColumn` and `Finding` are returned; they are not
+imported from `geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
@@ -45,7 +46,8 @@ def reference() -> str:
     pieces = [_HEAD]
     pieces += [_described(f"geneva.{name}", public[name]) for name in [*first, *sorted(others)]]
     status = (ColumnStatus, FragmentStatus, ComputedBy)
-    returned = (Plan, *status, Progress, RecordedJob, JobRecord, Report, Check)
+    verified = (VerificationReport, VerifiedColumn, Finding)
+    returned = (Plan, *status, Progress, RecordedJob, JobRecord, Report, Check, *verified)
     pieces += [*(_described(kind.__name__, kind) for kind in returned), _errors()]
     return "\n".join(pieces).rstrip() + "\n"
 

@@ -108,6 +108,10 @@ class TableChangedError(GenevaError, RuntimeError):
     """Somebody dropped or changed the table or the column while it was being computed."""
 
 
+class DamagedFileError(GenevaError, OSError):
+    """A file of the table is gone or not what it was; ``Table.verify()`` says what repairs it."""
+
+
 class CommitError(GenevaError, RuntimeError):
     """A version of the table could not be committed."""
 

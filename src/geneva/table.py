@@ -35,6 +35,8 @@ from geneva.storage.peaks import read_peak
 from geneva.storage.snapshot import note_lineage
 from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
+from geneva.verification.report import VerificationReport
+from geneva.verification.verify import verify_columns
 
 _KEEP_ALL = timedelta(days=100 * 365)
 
@@ -403,6 +405,36 @@ class Table:
         """
         dataset = open_dataset(self._location, read_version)
         return status_of(dataset, self._location, self._computed(dataset, col_name, None))
+
+    # -- verification ------------------------------------------------------------------------
+
+    def verify(self, column: str | None = None, *, deep: bool = False) -> VerificationReport:
+        """Check that what the table says of its computed columns is there and can be read.
+
+        That is the definition and the pickled function, and of every fragment the files that hold
+        its values: that they are there, their size, rows, type, metadata, and first and last
+        values. No function is unpickled, nothing is written, and nothing wrong is raised: it is a
+        finding of the report, with what repairs it.
+
+        Parameters
+        ----------
+        column
+            The computed column. Default: all of them.
+        deep
+            Read all values and compare their checksums with those that the files say. This takes as
+            long as reading the column.
+
+        Returns
+        -------
+        VerificationReport
+            What was found; ``print()`` it.
+
+        Raises
+        ------
+        ColumnNotFoundError, NotComputedError
+            There is no such column, or no function computes it.
+        """
+        return verify_columns(self._dataset(), self._location, column, deep=deep)
 
     def _job(
         self,

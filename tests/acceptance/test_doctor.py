@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from geneva.checkup.report import Check
+from geneva.report import Check
 
 FUNCTIONS = """
     import threading

@@ -1,4 +1,4 @@
-"""Loaded once, in the process that is forked for each call: it has no threads that forking hurts."""
+"""Loaded once, in the process that is forked for each call: it has no threads yet."""
 
 from __future__ import annotations
 

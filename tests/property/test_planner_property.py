@@ -75,21 +75,27 @@ def test_a_file_claims_no_more_than_it_will_hold(case: Case):
     for fragment in plan.fragments:
         truth = truths[fragment.fragment_id]
         origin, redo = truth.state.origin, truth.state.redo
+        afresh = int(truth.pending.sum()) == truth.state.live_rows and not truth.held
         if fragment.whole:
             _check_whole(fragment, truth)
         if origin is Origin.MISSING:
             assert not fragment.keep_old
         if fragment.complete and origin is not Origin.FRESH:
             # Every row that is not computed now was computed by this function.
-            assert case.spec.where is None
+            assert case.spec.where is None or afresh
             known = unpack_rows(fragment.kept, fragment.physical_rows) | truth.pending
             for part in fragment.parts:
                 known[list(truth.held[part])] = True
             np.testing.assert_array_equal(known | ~truth.selected, True)
         if not fragment.keep_old:
             # Nothing that is not computed now, or in a part, may have to be kept.
-            assert origin is Origin.MISSING or case.spec.where is None
-            assert origin is not Origin.PARTIAL or redo
+            assert origin is Origin.MISSING or case.spec.where is None or afresh
+            assert origin is not Origin.PARTIAL or redo or afresh
+        if afresh:
+            # All rows are computed: no filter and no old file is needed, and it may be damaged.
+            assert (fragment.where, fragment.exclude) == (None, None)
+            assert fragment.complete
+            assert not fragment.keep_old
 
 
 def _check_whole(fragment: FragmentPlan, truth: Truth) -> None:

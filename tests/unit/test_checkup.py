@@ -11,8 +11,8 @@ import geneva
 from geneva.checkup import machine
 from geneva.checkup.deadline import left_behind, within
 from geneva.checkup.function import load_function
-from geneva.checkup.report import Check, Report
 from geneva.errors import InvalidArgumentError
+from geneva.report import Check, Report
 
 REPORT = Report(
     (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from geneva.checkup.report import Check
 from geneva.jobs.wording import counted, size
+from geneva.report import Check
 from geneva.resources.cluster import CPU, GPU, MEMORY, Bundle, Node
 from geneva.resources.packing import described
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from geneva.checkup.report import Check
 from geneva.errors import GenevaError
+from geneva.report import Check
 
 _THREAD = "geneva-doctor-"
 # An S3 server's answer stands at the end of what Lance says.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from geneva.checkup import cluster, function, machine, storage, tiny_job, versions
 from geneva.checkup.deadline import within
-from geneva.checkup.report import Check, Report
 from geneva.db import connect
+from geneva.report import Check, Report
 from geneva.resources.shape import ClusterShape, shape_of_machine
 from geneva.runners.machine import this_machine
 from geneva.runners.select import chosen_runner, connect_to_ray, disconnect_from_ray

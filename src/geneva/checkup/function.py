@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from geneva.checkup.report import Check
 from geneva.errors import InvalidArgumentError
 from geneva.jobs.wording import size
+from geneva.report import Check
 from geneva.resources.admission import admit
 from geneva.resources.footprint import Footprint
 from geneva.resources.packing import described

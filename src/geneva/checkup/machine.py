@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from geneva.checkup.report import Check
 from geneva.jobs.wording import size
+from geneva.report import Check
 from geneva.resources.packing import amount
 from geneva.runners.machine import available_memory_bytes, devices, installed_memory_bytes
 from geneva.runners.machine import this_machine as look

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from geneva.checkup.report import Check
+from geneva.report import Check
 from geneva.storage.model import TableLocation
 
 PERMISSIONS, CONDITIONAL = "storage", "conditional put"

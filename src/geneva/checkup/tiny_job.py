@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from geneva.checkup.report import Check
 from geneva.db import connect
+from geneva.report import Check
 from geneva.runners.select import chosen_runner
 from geneva.storage.model import TableLocation
 from geneva.transformer.udf import udf

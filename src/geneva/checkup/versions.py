@@ -9,7 +9,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 
 from geneva._version import __version__
-from geneva.checkup.report import Check
+from geneva.report import Check
 
 _PACKAGE = "opengeneva"
 _INSTALL_RAY = f"pip install '{_PACKAGE}[ray]'"

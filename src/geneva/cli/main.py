@@ -132,6 +132,36 @@ def plan(
 
 
 @app.command()
+def verify(
+    uri: Annotated[str, typer.Argument(help="The database: a folder or an object-store URI.")],
+    table: Annotated[str | None, typer.Argument(help="The table. Default: all.")] = None,
+    column: Annotated[
+        str | None, typer.Argument(help="The computed column. Default: all of the table.")
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read all values and compare their checksums.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check that what tables say of their computed columns is there and can be read.
+
+    Names what is wrong, in which fragment and file, and what repairs it. The exit code is 1 if
+    anything is wrong.
+    """
+    from geneva.cli import verify as verifying
+    from geneva.errors import GenevaError
+
+    try:
+        reports = verifying.verify_tables(uri, table, column, deep=deep)
+    except GenevaError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(verifying.as_json(reports) if as_json else verifying.as_text(reports))
+    if not all(report.ok for report in reports):
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor(
     uri: Annotated[
         str | None,

@@ -268,17 +268,21 @@ def reasons(state: FragmentState) -> tuple[Pending, ...]:
 
 
 def _fragment_plan(state: FragmentState, spec: BackfillSpec) -> FragmentPlan:
-    everything = spec.where is None
+    # Where every row is computed now, nothing of the old file is kept. It is not read then, and may
+    # be damaged.
+    afresh = state.pending_rows == state.live_rows and not state.parts
+    everything = spec.where is None or afresh
     partial = state.origin is Origin.PARTIAL and not state.redo
-    keep_old = state.origin is not Origin.MISSING and (not everything or partial)
+    held = state.origin is not Origin.MISSING
+    keep_old = held and not afresh and (not everything or partial)
     return FragmentPlan(
         fragment_id=state.fragment_id,
         physical_rows=state.physical_rows,
         fingerprint=state.fingerprint,
         pending_rows=state.pending_rows,
         ranges=_remaining(state) if state.pending_rows else (),
-        where=spec.where,
-        exclude=state.done,
+        where=None if afresh else spec.where,
+        exclude=None if afresh else state.done,
         kept=state.covered,
         keep_old=keep_old,
         complete=everything or state.origin is Origin.FRESH,

@@ -11,17 +11,24 @@ from geneva.storage.dataset import Dataset
 from geneva.storage.model import ComputedColumn, TableLocation
 from geneva.storage.snapshot import take_snapshot
 
+UDF_NAME_KEY = "geneva.udf_name"
+UDF_VERSION_KEY = "geneva.udf_version"
+PAYLOAD_KEY = "geneva.udf"
+INPUTS_KEY = "geneva.inputs"
+SOURCE_VERSION_KEY = "geneva.source_version"
+JOB_ID_KEY = "geneva.job_id"
+
 
 def file_metadata(context: JobContext) -> dict[str, str]:
     """Return the schema metadata of a column file written by a job."""
     column = context.column
     return {
-        "geneva.udf_name": column.udf_name,
-        "geneva.udf_version": column.udf_version,
-        "geneva.udf": column.payload,
-        "geneva.inputs": json.dumps(column.input_columns),
-        "geneva.source_version": str(context.version),
-        "geneva.job_id": context.job_id,
+        UDF_NAME_KEY: column.udf_name,
+        UDF_VERSION_KEY: column.udf_version,
+        PAYLOAD_KEY: column.payload,
+        INPUTS_KEY: json.dumps(column.input_columns),
+        SOURCE_VERSION_KEY: str(context.version),
+        JOB_ID_KEY: context.job_id,
     }
 
 

@@ -8,6 +8,7 @@ and no files; its schema metadata says who computed it, when, and which rows.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,9 +21,11 @@ from lance.blob import blob_field
 from lance.file import LanceFileReader, LanceFileSession
 from lance.fragment import DataFile
 
+from geneva.errors import DamagedFileError
 from geneva.storage import fault_points
 from geneva.storage.blob_encoder import BlobEncoder
-from geneva.storage.dataset import Dataset
+from geneva.storage.checksum import ValueChecksum
+from geneva.storage.dataset import Dataset, in_words
 from geneva.storage.model import (
     ColumnFile,
     ComputedColumn,
@@ -33,6 +36,9 @@ from geneva.storage.model import (
 )
 
 COVERAGE_KEY = "geneva.coverage"
+FINGERPRINT_KEY = "geneva.fingerprint"
+FRAGMENT_KEY = "geneva.fragment"
+CHECKSUM_KEY = "geneva.checksum"
 _PREFIX = "gv"
 
 
@@ -160,6 +166,7 @@ class ColumnFileWriter:
             self._encoder = _PlainEncoder(open_writer, pa.field(column.name, column.data_type))
         self._next_offset = 0
         self._covered: list[np.ndarray] = []
+        self._checksum = ValueChecksum()
 
     def append(self, offsets: np.ndarray, values: pa.Array) -> None:
         """Append values at ascending physical offsets; skipped offsets become NULL."""
@@ -167,7 +174,7 @@ class ColumnFileWriter:
             return
         self._covered.append(offsets)
         stop = int(offsets[-1]) + 1
-        self._encoder.write(spread(values, offsets, self._next_offset, stop))
+        self._write(spread(values, offsets, self._next_offset, stop))
         self._next_offset = stop
 
     def close(
@@ -180,16 +187,15 @@ class ColumnFileWriter:
         fragment_id, physical_rows
             The fragment; the file gets exactly this many rows.
         metadata
-            Who computed the values; becomes schema metadata of the file.
+            Who computed the values; becomes schema metadata of the file, together with its
+            fingerprint, its fragment and a checksum of its values.
         covered
             Rows that are computed, packed; None when all are.
         """
         if self._next_offset < physical_rows:
-            self._encoder.write(pa.nulls(physical_rows - self._next_offset, self._type))
+            self._write(pa.nulls(physical_rows - self._next_offset, self._type))
             self._next_offset = physical_rows
-        if covered is not None:
-            metadata = {**metadata, COVERAGE_KEY: covered.hex()}
-        rows = self._encoder.close(metadata)
+        rows = self._encoder.close({**metadata, **self._own_metadata(fragment_id, covered)})
         if rows != physical_rows:
             # Lance does not check this at commit; a short file would be unreadable later.
             raise RuntimeError(f"{self.name} has {rows} rows; the fragment has {physical_rows}")
@@ -202,6 +208,21 @@ class ColumnFileWriter:
         for offsets in self._covered:
             mask[offsets] = True
         return pack_rows(mask)
+
+    def _write(self, values: pa.Array) -> None:
+        self._encoder.write(values)
+        self._checksum.update(values)
+
+    def _own_metadata(self, fragment_id: int, covered: bytes | None) -> dict[str, str]:
+        """Return what verifying the file later compares with its name, place and values."""
+        tag = file_tag(self.name)
+        said = {
+            FINGERPRINT_KEY: None if tag is None else tag.fingerprint,
+            FRAGMENT_KEY: str(fragment_id),
+            CHECKSUM_KEY: self._checksum.text(),
+            COVERAGE_KEY: None if covered is None else covered.hex(),
+        }
+        return {key: value for key, value in said.items() if value is not None}
 
     def take_back(self) -> tuple[np.ndarray, pa.Array]:
         """Close the unfinished file, remove it, and return what was appended.
@@ -248,12 +269,25 @@ class _PlainEncoder:
 
 
 def read_coverage(location: TableLocation, path: str, physical_rows: int) -> np.ndarray:
-    """Return the mask of rows that a partial column file says are computed."""
+    """Return the mask of rows that a partial column file says are computed.
+
+    Raises
+    ------
+    DamagedFileError
+        The file cannot be opened, or says nothing that could be that.
+    """
     uri = f"{location.uri}/data/{path}"
-    reader = LanceFileReader(uri, storage_options=location.options)
-    metadata = reader.metadata().schema.metadata or {}
-    packed = metadata.get(COVERAGE_KEY.encode())
-    return unpack_rows(None if packed is None else bytes.fromhex(packed.decode()), physical_rows)
+    try:
+        reader = LanceFileReader(uri, storage_options=location.options)
+        metadata = reader.metadata().schema.metadata or {}
+        packed = bytes.fromhex(metadata[COVERAGE_KEY.encode()].decode())
+        return unpack_rows(packed, physical_rows)
+    except (OSError, LookupError, ValueError, zlib.error) as error:
+        why = f"it has no {COVERAGE_KEY}" if isinstance(error, LookupError) else in_words(error)
+        raise DamagedFileError(
+            f"The column file data/{path} of table {location.name!r} cannot be used: {why}. "
+            "table.verify() says which files are damaged and what repairs each."
+        ) from None
 
 
 def read_metadata(location: TableLocation, path: str) -> dict[str, str] | None:

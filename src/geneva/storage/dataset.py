@@ -35,7 +35,7 @@ def open_dataset(location: TableLocation, version: int | None = None) -> Dataset
         ) from None
 
 
-def in_words(error: Exception) -> str:
+def in_words(error: BaseException) -> str:
     """Return what Lance says, without the place in its own source.
 
     Examples

@@ -24,7 +24,8 @@ from geneva.transformer.pickling import digest, pickle_by_value
 from geneva.transformer.udf import UDF
 
 _KEY = "virtual_column"
-_BACKEND = "opengeneva/1"
+BACKEND = "opengeneva/1"
+_IDENTITY = ("udf_name", "udf_version", "udf_inputs")
 _OPTIONS = (
     "num_cpus",
     "num_gpus",
@@ -65,9 +66,14 @@ def pack_function(function: UDF) -> PackedFunction:
 
 
 def store_function(files: TableFiles, packed: PackedFunction) -> None:
-    """Store a function with its table, once."""
-    if not files.exists(packed.path):
+    """Store a function with its table, once; what is there under its name and is not it goes."""
+    if stored_digest(files, packed.path) != digest(packed.payload):
         files.write(packed.path, packed.payload)
+
+
+def stored_digest(files: TableFiles, path: str) -> str | None:
+    """Return the digest of a stored function, unread by any unpickler; None if it is not there."""
+    return digest(memoryview(files.read(path))) if files.exists(path) else None
 
 
 def load_function(packed: pa.Buffer, path: str) -> UDF:
@@ -86,7 +92,7 @@ def definition_metadata(function: UDF, inputs: list[str], payload: str) -> dict[
         f"{_KEY}.udf_name": function.name,
         f"{_KEY}.udf_version": function.version,
         f"{_KEY}.udf": payload,
-        f"{_KEY}.udf_backend": _BACKEND,
+        f"{_KEY}.udf_backend": BACKEND,
         f"{_KEY}.udf_inputs": json.dumps(inputs),
         f"{_KEY}.udf_options": json.dumps(options),
         f"{_KEY}.auto_backfill": "false",
@@ -96,13 +102,16 @@ def definition_metadata(function: UDF, inputs: list[str], payload: str) -> dict[
     }
 
 
-def repointed_metadata(dataset: Dataset) -> dict[str, str]:
-    """Return the field metadata that mark a column whose function was exchanged.
+def repointed_metadata(dataset: Dataset, name: str, metadata: dict[str, str]) -> dict[str, str]:
+    """Return the field metadata that mark a column whose function is exchanged for another one.
 
     From then on, values whose origin is unknown (after a compaction, for example) may come from the
-    earlier function, and are computed again rather than trusted.
+    earlier function, and are computed again rather than trusted. A function that is attached once
+    more, with the same version and inputs, computes the same values.
     """
-    return {f"{_KEY}.repointed_at": str(dataset.version)}
+    now = definition_of(dataset.schema.field(name))
+    same = all(now.get(key) == metadata[f"{_KEY}.{key}"] for key in _IDENTITY)
+    return {} if same else {f"{_KEY}.repointed_at": str(dataset.version)}
 
 
 def declared_field(name: str, function: UDF, inputs: list[str], payload: str) -> pa.Field:
@@ -116,9 +125,40 @@ def is_computed(field: pa.Field) -> bool:
     return (field.metadata or {}).get(_KEY.encode()) == b"true"
 
 
+def definition_of(field: pa.Field) -> dict[str, str]:
+    """Return what a field's metadata say of its function, by key, complete or not.
+
+    Examples
+    --------
+    >>> definition_of(pa.field("c", pa.int8(), metadata={"virtual_column.udf_name": "f"}))
+    {'udf_name': 'f'}
+    """
+    metadata = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+    own = f"{_KEY}."
+    return {k.removeprefix(own): v for k, v in metadata.items() if k.startswith(own)}
+
+
 def computed_columns(dataset: Dataset) -> list[str]:
     """Return the names of a table's computed columns."""
     return [field.name for field in dataset.schema if is_computed(field)]
+
+
+def check_computed(dataset: Dataset, name: str) -> None:
+    """Refuse a column that no function computes.
+
+    Raises
+    ------
+    NotComputedError
+        The column is an ordinary one.
+    """
+    if not is_computed(dataset.schema.field(name)):
+        computed = computed_columns(dataset)
+        raise NotComputedError(
+            f"Column {name!r} is an ordinary column. Attach a function to it first: "
+            f"add_columns({{'{name}_computed': my_udf}}) adds a computed column, "
+            f"alter_columns({{'path': '{name}', 'udf': my_udf}}) makes this one computed. "
+            f"Computed columns here: {', '.join(computed) or 'none'}."
+        )
 
 
 def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
@@ -129,17 +169,10 @@ def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
     NotComputedError
         No function computes the column, or one that this version cannot run.
     """
+    check_computed(dataset, name)
     field = dataset.schema.field(name)
-    metadata = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
-    if metadata.get(_KEY) != "true":
-        computed = computed_columns(dataset)
-        raise NotComputedError(
-            f"Column {name!r} is an ordinary column. Attach a function to it first: "
-            f"add_columns({{'{name}_computed': my_udf}}) adds a computed column, "
-            f"alter_columns({{'path': '{name}', 'udf': my_udf}}) makes this one computed. "
-            f"Computed columns here: {', '.join(computed) or 'none'}."
-        )
-    if metadata.get(f"{_KEY}.udf_backend") != _BACKEND:
+    metadata = {k.decode(): v.decode() for k, v in field.metadata.items()}
+    if metadata.get(f"{_KEY}.udf_backend") != BACKEND:
         raise NotComputedError(
             f"Column {name!r} was defined by another program "
             f"({metadata.get(f'{_KEY}.udf_backend')!r}), whose functions cannot be run here. "

@@ -57,7 +57,7 @@ class ColumnFields:
         sizes = (f.file_size_bytes or 0 for f in fragment.data_files() if f.path in names)
         return Held(
             path=outputs[0][0] if outputs else None,
-            fingerprint=_fingerprint(self._column, self.ordered, positions),
+            fingerprint=fragment_fingerprint(self._column, self.ordered, positions),
             input_bytes=sum(sizes),
         )
 
@@ -73,7 +73,7 @@ def output_field_ids(dataset: Dataset, column: ComputedColumn) -> set[int]:
     return set(leaf_ids(lance_field(dataset, column.name)))
 
 
-def _fingerprint(
+def fragment_fingerprint(
     column: ComputedColumn, inputs: list[int], positions: list[tuple[str, int, int]]
 ) -> str:
     """Identify a function's version together with the files that it reads in one fragment.

@@ -128,7 +128,7 @@ def repoint_column(
     store_function(TableFiles(location), packed)
     metadata = {**function.field_metadata, **definition_metadata(function, inputs, packed.path)}
     if is_computed(dataset.schema.field(name)):
-        metadata |= repointed_metadata(dataset)
+        metadata |= repointed_metadata(dataset, name, metadata)
     metadata.pop("lance-encoding:blob", None)
     dataset.update_field_metadata({name: metadata})
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from geneva.errors import FilterError, NotComputedError
+from geneva.errors import DamagedFileError, FilterError, NotComputedError
 from geneva.storage.column_file import file_tag
 from geneva.storage.dataset import Dataset, in_words
 from geneva.storage.definitions import computed_column, computed_columns
@@ -70,10 +70,12 @@ def take_snapshot(
     parts = list_parts(files, column.field_id) if with_parts else {}
     looks = []
     for fragment in dataset.get_fragments():
-        look = _look(fragment, fields, lineage)
+        held = fields.held_by(fragment)
+        redo = redo_except is not None and not _wrote(redo_except, held.path)
+        look = _look(fragment, held, lineage, redo=redo)
         state = look.state
         mine = [p for p in parts.get(state.fingerprint, ()) if p.fragment_id == state.fragment_id]
-        if redo_except is not None and not _wrote(redo_except, look.held.path):
+        if redo_except is not None and redo:
             state = replace(state, redo=True)
             mine = [part for part in mine if part_is_of(part, redo_except)]
         looks.append(replace(look, state=_with_parts(state, files, mine)))
@@ -98,8 +100,7 @@ class _Look:
     rows: RowStates | None
 
 
-def _look(fragment: Any, fields: ColumnFields, lineage: Lineage) -> _Look:
-    held = fields.held_by(fragment)
+def _look(fragment: Any, held: Held, lineage: Lineage, *, redo: bool) -> _Look:
     tag = None if held.path is None else file_tag(held.path)
     origin, rows = Origin.STALE, None
     if held.path is None:
@@ -108,8 +109,14 @@ def _look(fragment: Any, fields: ColumnFields, lineage: Lineage) -> _Look:
         origin = Origin.FRESH
     elif tag is None or tag.fingerprint == held.fingerprint:
         # The name does not say it of all rows at once.
-        rows = lineage.states_of(fragment.fragment_id)
-        origin = Origin.PARTIAL if rows.fresh.any() else Origin.STALE
+        try:
+            rows = lineage.states_of(fragment.fragment_id)
+        except (DamagedFileError, OSError, ValueError):
+            # Rows that are computed again need not know what was: a damaged file can be replaced.
+            if not redo:
+                raise
+        else:
+            origin = Origin.PARTIAL if rows.fresh.any() else Origin.STALE
     state = FragmentState(
         fragment_id=fragment.fragment_id,
         physical_rows=fragment.physical_rows,

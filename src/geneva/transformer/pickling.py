@@ -77,7 +77,7 @@ def pickle_by_value(obj: Any) -> bytes:
             raise UnpicklableFunctionError(_explanation(obj, error)) from error
 
 
-def digest(payload: bytes) -> str:
+def digest(payload: bytes | memoryview) -> str:
     """Return the SHA-256 of a payload in hexadecimal.
 
     Examples

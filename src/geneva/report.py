@@ -96,7 +96,8 @@ class Report:
         }
         words = {"failed": "failed", "warning": "with a warning", "skipped": "skipped"}
         said = [f"{count} {words[status]}" for status, count in counts.items() if count]
-        return f"{len(self.checks)} checks: {', '.join(said) or 'all ok'}."
+        made = f"{len(self.checks)} check{'' if len(self.checks) == 1 else 's'}"
+        return f"{made}: {', '.join(said) or 'all ok'}."
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{column}</th>" for column in (*_COLUMNS, "fix"))

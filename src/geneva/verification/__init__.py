@@ -1,0 +1,1 @@
+"""Verify computed columns: what a table says of them against what is there."""
