@@ -13,7 +13,7 @@ from geneva.job import begin_job, run_job
 from geneva.job_future import JobFuture
 from geneva.jobs.planner import Plan
 from geneva.jobs.result import BackfillJobResult
-from geneva.jobs.spec import BackfillArguments, check_arguments
+from geneva.jobs.spec import BackfillArguments, backfill_spec, check_arguments
 from geneva.pipeline.admission import footprint_on
 from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
 from geneva.resources.admission import admit
@@ -188,6 +188,7 @@ class Table:
         checkpoint_size: int | None = None,
         min_checkpoint_size: int | None = None,
         max_checkpoint_size: int | None = None,
+        checkpoint_interval_seconds: float | None = None,
         task_size: int | None = None,
         num_frags: int | None = None,
         skip_frags: int = 0,
@@ -225,10 +226,15 @@ class Table:
         batch_size
             Rows per batch. Default: starts at 32 and grows while batches are fast and small.
         checkpoint_size
-            Rows after which a part is made durable at the latest. Default: every 10 s
-            (``GENEVA_CHECKPOINT_INTERVAL_S``).
-        min_checkpoint_size, max_checkpoint_size
-            Bounds, in rows, of what is made durable at once.
+            Rows after which a part is made durable, and most rows of a batch. Default: decided by
+            time.
+        min_checkpoint_size
+            Fewest rows of a part that is made durable because of time. Default: 1.
+        max_checkpoint_size
+            Most rows of a part. Default: ``checkpoint_size``.
+        checkpoint_interval_seconds
+            Seconds of compute that a worker puts at risk before it makes a part durable. Default:
+            10 (``GENEVA_CHECKPOINT_INTERVAL_S``).
         task_size
             Rows per task. Default: whole fragments, split when workers would be idle.
         num_frags, skip_frags
@@ -346,6 +352,7 @@ class Table:
     ) -> BackfillJob:
         check_arguments(arguments)
         column = self._computed(self._dataset(), columns, udf)
+        backfill_spec(column, arguments)  # Refuses what contradicts the function's own sizes.
         return BackfillJob(job_id or new_job_id(), self._location, column, arguments)
 
     def _computed(

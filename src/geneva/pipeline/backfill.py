@@ -211,6 +211,7 @@ class BackfillRun:
     def _drive(self, spec: BackfillSpec, planned: Plan, dataset: Dataset) -> Outcome:
         runner = self._make_runner(self._granted)
         settings = self._settings
+        checkpoint_s = spec.checkpoint_interval_s or settings.checkpoint_interval_s
         self._granted = min(self._granted, runner.max_workers)
         self._meter.begin_round(planned, self._granted)
         limits = Limits(
@@ -223,7 +224,7 @@ class BackfillRun:
             stall_timeout_s=spec.stall_timeout_s or settings.stall_timeout_s,
             startup_s=runner.traits.startup_s,
             separate_writers=runner.traits.separate_writers,
-            checkpoint_interval_s=settings.checkpoint_interval_s,
+            checkpoint_interval_s=checkpoint_s,
         )
         context = JobContext(
             job_id=self._job.job_id,
@@ -234,7 +235,7 @@ class BackfillRun:
             batch_size=spec.batch_size,
             checkpoint_size=spec.checkpoint_size,
             min_checkpoint_size=spec.min_checkpoint_size,
-            checkpoint_interval_s=settings.checkpoint_interval_s,
+            checkpoint_interval_s=checkpoint_s,
             threads=spec.intra_applier_concurrency,
             versions=self._versions,
         )
