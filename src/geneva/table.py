@@ -271,6 +271,9 @@ class Table:
         ------
         ColumnNotFoundError, NotComputedError, InvalidArgumentError, FilterError
             The arguments cannot be used; nothing was written.
+        ColumnBusyError
+            Another job computes the column; its id, where it runs and since when. Nothing was
+            written.
         ResourcesUnavailableError
             Not even one applier fits on this machine; nothing was written.
         UDFError, WrongReturnTypeError

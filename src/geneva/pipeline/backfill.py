@@ -23,12 +23,14 @@ from geneva.pipeline.admission import Grant, admitted
 from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.environment import Versions
 from geneva.pipeline.meter import ProgressMeter
+from geneva.pipeline.reservation import Reservation, pause_unless
 from geneva.resources.memory import MemoryEstimate, largest_batch, rows_held
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
 from geneva.storage.commit import CommitResult, commit_column_files
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.files import TableFiles
+from geneva.storage.leases import Lease
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.parts import remove_parts
 from geneva.storage.reader import row_bytes
@@ -153,7 +155,23 @@ class BackfillRun:
             The job ended early; what was computed is kept.
         TableChangedError
             The job ended early; what was computed is kept.
+        ColumnBusyError
+            Another job computes the column.
         """
+        job = self._job
+        dataset = open_dataset(job.location)
+        lease = Lease(
+            job.location,
+            job.column,
+            job.job_id,
+            job.call_id,
+            pause=pause_unless(self._stop),
+            warn=self._warn,
+        )
+        with Reservation(lease, dataset, job.column.field_id, job.call_id, self._stop) as held:
+            return self._rounds(held)
+
+    def _rounds(self, held: Reservation) -> BackfillJobResult:
         arguments = self._job.arguments
         for _ in range(_MOST_ROUNDS):
             dataset = open_dataset(self._job.location)
@@ -163,7 +181,8 @@ class BackfillRun:
             if not planned.has_work:
                 return self._result(dataset.version)
             spec = self._within_memory(spec, planned, dataset, grant.applier_bytes)
-            outcome = self._drive(spec, planned, dataset)
+            with held.tagged(dataset):
+                outcome = self._drive(spec, planned, dataset)
             self._remove_parts(planned)
             if outcome.error is not None:
                 self._meter.finish("stopped")

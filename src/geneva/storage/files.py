@@ -1,7 +1,7 @@
 """Small files of Geneva's own in a table's or database's folder, local or in an object store.
 
 Every write is atomic: a file is there whole or not at all. Local files are also forced to the
-disk, because they are what a job restarts from.
+disk, unless nobody needs them after a crash of the machine: they are what a job restarts from.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ FUNCTIONS_FOLDER = "_udfs"
 PARTS_FOLDER = "_geneva/parts"
 CLUSTERS_FOLDER = "_geneva/clusters"
 JOBS_FOLDER = "_geneva/jobs"
+LEASES_FOLDER = "_geneva/leases"
 
 
 class TableFiles:
@@ -38,7 +39,7 @@ class TableFiles:
 
         return LanceFileSession(self._location.uri, storage_options=self._location.options)
 
-    def write(self, path: str, data: bytes | pa.Buffer) -> None:
+    def write(self, path: str, data: bytes | pa.Buffer, *, durable: bool = True) -> None:
         """Write a whole file, replacing one of the same name."""
         if not self._location.is_local:
             with tempfile.NamedTemporaryFile(prefix="geneva-") as local:
@@ -52,7 +53,8 @@ class TableFiles:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(target)
 
     def read(self, path: str) -> pa.Buffer:

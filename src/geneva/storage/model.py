@@ -240,7 +240,7 @@ class TableSnapshot:
 
 def unique_name(call_id: str) -> str:
     """Return a new name for a file that a call of ``backfill`` writes; it says which call."""
-    return _call_tag(call_id) + uuid.uuid4().hex[:20]
+    return call_tag(call_id) + uuid.uuid4().hex[:20]
 
 
 def is_of(name: str, call_id: str) -> bool:
@@ -252,10 +252,17 @@ def is_of(name: str, call_id: str) -> bool:
     >>> is_of(name, "4f1c22ab0c9d11ee"), is_of(name, "5d2c22ab0c9d11ee")
     (True, False)
     """
-    return name.startswith(_call_tag(call_id))
+    return name.startswith(call_tag(call_id))
 
 
-def _call_tag(call_id: str) -> str:
+def call_tag(call_id: str) -> str:
+    """Return what names of files and tags say of a call.
+
+    Examples
+    --------
+    >>> call_tag("4f1c22ab0c9d11ee8a3e")
+    '4f1c22ab0c9d'
+    """
     return call_id[:12]
 
 
