@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -98,28 +99,25 @@ def test_one_of_many_gets_the_lease_in_an_object_store(store):
 def _contend(place: TableLocation, rounds: int, rivals: int) -> None:
     for number in range(rounds):
         barrier = threading.Barrier(rivals)
-        won: list[Lease] = []
-        lost: list[errors.ColumnBusyError] = []
-
-        def contend(call_id: str, barrier=barrier, won=won, lost=lost) -> None:
-            lease = lease_of(place, call_id)
-            barrier.wait()
-            try:
-                lease.acquire()
-                won.append(lease)
-            except errors.ColumnBusyError as error:
-                lost.append(error)
-
-        threads = [threading.Thread(target=contend, args=(f"{number}x{i}",)) for i in range(rivals)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        assert (len(won), len(lost)) == (1, rivals - 1)
-        holder = list_claims(TableFiles(place), COLUMN.field_id)
-        assert {claim.job_id for claim in holder.values()} == {error.job_id for error in lost}
-        won[0].release()
+        leases = [lease_of(place, f"{number}x{i}") for i in range(rivals)]
+        with ThreadPoolExecutor(rivals) as pool:
+            said = [pool.submit(_acquired, lease, barrier) for lease in leases]
+            refused = [one.result(timeout=60) for one in said]
+        assert refused.count(None) == 1
+        winner = refused.index(None)
+        assert {e.job_id for e in refused if e is not None} == {f"job-{number}x{winner}"}
+        assert len(list_claims(TableFiles(place), COLUMN.field_id)) == 1
+        leases[winner].release()
     assert list_claims(TableFiles(place)) == {}
+
+
+def _acquired(lease: Lease, barrier: threading.Barrier) -> errors.ColumnBusyError | None:
+    barrier.wait()
+    try:
+        lease.acquire()
+    except errors.ColumnBusyError as error:
+        return error
+    return None
 
 
 def test_a_dead_job_elsewhere_is_watched_before_its_lease_is_taken(place):
@@ -230,7 +228,7 @@ def test_a_second_job_is_refused_and_names_the_first(make_table, tmp_path):
     version = lance.dataset(table.uri).version
     assert set(tags(table).values()) == {version}
     began = time.monotonic()
-    with pytest.raises(errors.ColumnBusyError, match="'out' of 'docs'.*job nightly on ") as caught:
+    with pytest.raises(errors.ColumnBusyError, match=r"'out' of 'docs'.*job nightly on ") as caught:
         table.backfill("out", runner="inline", progress=False)
     assert time.monotonic() - began < 5
     assert caught.value.job_id == "nightly"

@@ -32,6 +32,13 @@ class TableFiles:
     def __init__(self, location: TableLocation) -> None:
         self._location = location
         self._root = Path(location.uri)
+        self._parts: TableFiles | None = None
+        if location.parts_uri is not None:
+            self._parts = TableFiles(TableLocation(location.parts_uri, location.storage_options))
+
+    def _elsewhere(self, path: str) -> TableFiles | None:
+        """Return where a file is if it is not under the root."""
+        return self._parts if path.startswith(PARTS_FOLDER) else None
 
     def _remote(self) -> LanceFileSession:
         # Loaded when it is used: local files need no Lance.
@@ -41,6 +48,9 @@ class TableFiles:
 
     def write(self, path: str, data: bytes | pa.Buffer, *, durable: bool = True) -> None:
         """Write a whole file, replacing one of the same name."""
+        if (elsewhere := self._elsewhere(path)) is not None:
+            elsewhere.write(path, data, durable=durable)
+            return
         if not self._location.is_local:
             with tempfile.NamedTemporaryFile(prefix="geneva-") as local:
                 local.write(data)
@@ -65,6 +75,8 @@ class TableFiles:
         FileNotFoundError
             There is no such file.
         """
+        if (elsewhere := self._elsewhere(path)) is not None:
+            return elsewhere.read(path)
         if self._location.is_local:
             with pa.memory_map(str(self._root / path)) as file:
                 return file.read_buffer()
@@ -81,12 +93,16 @@ class TableFiles:
 
     def exists(self, path: str) -> bool:
         """Say whether a file is there."""
+        if (elsewhere := self._elsewhere(path)) is not None:
+            return elsewhere.exists(path)
         if self._location.is_local:
             return (self._root / path).is_file()
         return bool(self._remote().contains(path))
 
     def list(self, folder: str) -> list[str]:
         """Return the paths of all files below a folder, sorted; none if there is no such folder."""
+        if (elsewhere := self._elsewhere(folder)) is not None:
+            return elsewhere.list(folder)
         if self._location.is_local:
             files = (self._root / folder).rglob("*")
             paths = [str(f.relative_to(self._root)) for f in files if not f.name.startswith(".")]
@@ -99,6 +115,9 @@ class TableFiles:
 
     def delete(self, path: str) -> None:
         """Delete a file; one that is gone already is fine."""
+        if (elsewhere := self._elsewhere(path)) is not None:
+            elsewhere.delete(path)
+            return
         if self._location.is_local:
             (self._root / path).unlink(missing_ok=True)
             return

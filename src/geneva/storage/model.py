@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import uuid
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -22,10 +23,13 @@ class TableLocation:
         Path or object-store URI of the Lance dataset.
     storage_options : tuple of (str, str)
         Options of the object store.
+    parts_uri : str or None
+        Where the table's parts are; None for its own folder.
     """
 
     uri: str
     storage_options: tuple[tuple[str, str], ...] = ()
+    parts_uri: str | None = None
 
     @property
     def name(self) -> str:
@@ -42,6 +46,17 @@ class TableLocation:
         's3://bucket/db'
         """
         return TableLocation(self.uri.rpartition("/")[0], self.storage_options)
+
+    def with_parts_below(self, uri: str) -> TableLocation:
+        """Return the same table with its parts in a folder of its own below another place.
+
+        Examples
+        --------
+        >>> TableLocation("/db/docs.lance").with_parts_below("s3://scratch").parts_uri
+        's3://scratch/docs-50d043bb9695'
+        """
+        identity = hashlib.blake2b(self.uri.encode(), digest_size=6).hexdigest()
+        return replace(self, parts_uri=f"{uri}/{self.name}-{identity}")
 
     @property
     def options(self) -> dict[str, str] | None:
