@@ -11,11 +11,13 @@ from typing import Any
 from geneva.errors import InvalidArgumentError
 from geneva.job import begin_job, run_job
 from geneva.job_future import JobFuture
+from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.planner import Plan
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments, backfill_spec, check_arguments
 from geneva.pipeline.admission import footprint_on
 from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
+from geneva.pipeline.upkeep import clean_up
 from geneva.resources.admission import admit
 from geneva.runners.select import shape_here
 from geneva.storage import schema
@@ -28,6 +30,7 @@ from geneva.storage.definitions import (
 )
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
+from geneva.storage.overrides import note_override
 from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
 
@@ -315,6 +318,28 @@ class Table:
         job = self._job(columns, udf, arguments, job_id)
         return begin_job(job, runner=runner, progress=progress)
 
+    def cleanup_checkpoints(self, *, dry_run: bool = False, resumable: bool = False) -> Cleanup:
+        """Remove what jobs left with the table and nobody needs any more.
+
+        That are parts whose column, fragment or function is gone or whose rows are committed;
+        column files that no version holds; packed functions that no version names; leases and tags
+        of dead jobs; files that were never finished. What a running job uses stays, and what the
+        next backfill would go on from.
+
+        Parameters
+        ----------
+        dry_run
+            Remove nothing, only say what would be.
+        resumable
+            Remove also what an unfinished job left and the next backfill would go on from.
+
+        Returns
+        -------
+        Cleanup
+            What was removed, as counts by name and one by one in ``found``.
+        """
+        return clean_up(self._location, dry_run=dry_run, resumable=resumable)
+
     def plan_backfill(
         self,
         col_name: str,
@@ -378,8 +403,11 @@ class Table:
                 f"{self.name!r} is {column.data_type}."
             )
         packed = pack_function(function)
-        store_function(TableFiles(self._location), packed)
-        return with_function(column, function, inputs, packed.path)
+        files = TableFiles(self._location)
+        store_function(files, packed)
+        column = with_function(column, function, inputs, packed.path)
+        note_override(files, column)
+        return column
 
     def _repoint(self, dataset: Dataset, alteration: dict[str, Any]) -> None:
         name = alteration["path"]

@@ -145,6 +145,7 @@ class BackfillRun:
         progress = Progress(job.job_id, job.location.name, job.column.name)
         self._meter = ProgressMeter(progress, show)
         self._granted = 0
+        self._held: Reservation | None = None
 
     def run(self) -> BackfillJobResult:
         """Look, plan and drive until nothing is left to do.
@@ -169,6 +170,7 @@ class BackfillRun:
             warn=self._warn,
         )
         with Reservation(lease, dataset, job.column.field_id, job.call_id, self._stop) as held:
+            self._held = held
             return self._rounds(held)
 
     def _rounds(self, held: Reservation) -> BackfillJobResult:
@@ -271,6 +273,8 @@ class BackfillRun:
     def _commit(
         self, source: Dataset, max_retries: int, files: tuple[ColumnFile, ...]
     ) -> CommitResult:
+        if self._held is not None:
+            self._held.check_files(self._job.location, files)
         return commit_column_files(
             source,
             self._job.location,

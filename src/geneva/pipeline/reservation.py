@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from geneva.errors import ColumnBusyError
+from geneva.errors import ColumnBusyError, TableChangedError
 from geneva.pipeline.driver import StopSignal
 from geneva.storage.claims import RENEW_S
 from geneva.storage.dataset import Dataset
+from geneva.storage.files import TableFiles
 from geneva.storage.leases import Lease
+from geneva.storage.model import ColumnFile, TableLocation
 from geneva.storage.tags import list_tags, remove_tag, tagged
 
 # A store that does not answer is not waited for at the end of a job.
@@ -65,6 +67,25 @@ class Reservation:
         self._over.set()
         self._thread.join(_JOIN_S)
         self._release()
+
+    def check_files(self, location: TableLocation, files: tuple[ColumnFile, ...]) -> None:
+        """See that column files are there, if somebody took this job for dead and may clean up.
+
+        Lance does not look: a version that names a missing file cannot be read.
+
+        Raises
+        ------
+        TableChangedError
+            Some were removed.
+        """
+        if self._lease.is_held():
+            return
+        there = TableFiles(location)
+        if not all(there.exists(f"data/{file.path}") for file in files):
+            raise TableChangedError(
+                f"This job did not run for so long that it was taken for dead, and column files "
+                f"that it wrote to {location.name!r} were cleaned up. Run the backfill again."
+            )
 
     def tagged(self, dataset: Dataset) -> contextlib.AbstractContextManager[None]:
         """Keep a version from being cleaned up inside."""

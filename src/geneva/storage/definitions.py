@@ -66,7 +66,9 @@ def pack_function(function: UDF) -> PackedFunction:
 
 def store_function(files: TableFiles, packed: PackedFunction) -> None:
     """Store a function with its table, once."""
-    if not files.exists(packed.path):
+    if files.exists(packed.path):
+        files.touch(packed.path)  # Nobody is to remove it before the schema names it.
+    else:
         files.write(packed.path, packed.payload)
 
 

@@ -6,9 +6,13 @@ disk, unless nobody needs them after a crash of the machine: they are what a job
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import tempfile
+import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +28,24 @@ PARTS_FOLDER = "_geneva/parts"
 CLUSTERS_FOLDER = "_geneva/clusters"
 JOBS_FOLDER = "_geneva/jobs"
 LEASES_FOLDER = "_geneva/leases"
+OVERRIDES_FOLDER = "_geneva/overrides"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as a listing shows it.
+
+    Attributes
+    ----------
+    path : str
+        File, relative to the root.
+    size_bytes, age_s : int or None, float or None
+        Its size and the seconds since it was written, where the store says so.
+    """
+
+    path: str
+    size_bytes: int | None = None
+    age_s: float | None = None
 
 
 class TableFiles:
@@ -112,6 +134,27 @@ class TableFiles:
         except OSError:
             return []
         return sorted(p if p.startswith(folder) else f"{folder}/{p}" for p in found)
+
+    def survey(self, folder: str) -> tuple[StoredFile, ...]:
+        """Return all files below a folder, with those that are being written."""
+        if (elsewhere := self._elsewhere(folder)) is not None:
+            return elsewhere.survey(folder)
+        if not self._location.is_local:
+            return tuple(StoredFile(path) for path in self.list(folder))
+        found, now_s = [], time.time()
+        for file in sorted((self._root / folder).rglob("*")):
+            # One that is gone by now is none.
+            with contextlib.suppress(FileNotFoundError):
+                status = file.stat()
+                if stat.S_ISREG(status.st_mode):
+                    path = str(file.relative_to(self._root))
+                    found.append(StoredFile(path, status.st_size, now_s - status.st_mtime))
+        return tuple(found)
+
+    def touch(self, path: str) -> None:
+        """Make a file young again, where files have ages."""
+        if self._location.is_local:
+            os.utime(self._root / path)
 
     def delete(self, path: str) -> None:
         """Delete a file; one that is gone already is fine."""

@@ -167,6 +167,11 @@ class Lease:
             return  # The table was dropped; nothing of it is to come back.
         self._beat()
 
+    def is_held(self) -> bool:
+        """Say whether nobody took this job for dead."""
+        found = list_claims(self._files, self._column.field_id).get(self._path)
+        return found is not None and found.nonce == self._claim.nonce
+
     def release(self) -> None:
         """Give the lease back."""
         try:
