@@ -13,6 +13,7 @@ from typing import Any
 import geneva
 from geneva import errors
 from geneva.checkup.report import Check, Report
+from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
@@ -25,8 +26,8 @@ _HEAD = """\
 
 Written by `make docs` from the docstrings. Change those, not this page.
 
-`Plan`, `Progress`, `RecordedJob`, `JobRecord`, `Report` and `Check` are returned; they are not
-imported from `geneva`. The errors stand in `geneva.errors`.
+`Plan`, `Cleanup`, `Progress`, `RecordedJob`, `JobRecord`, `Report` and `Check` are returned; they
+are not imported from `geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
@@ -42,7 +43,7 @@ def reference() -> str:
     others = [name for name in public if name not in first]
     pieces = [_HEAD]
     pieces += [_described(f"geneva.{name}", public[name]) for name in [*first, *sorted(others)]]
-    returned = (Plan, Progress, RecordedJob, JobRecord, Report, Check)
+    returned = (Plan, Cleanup, Progress, RecordedJob, JobRecord, Report, Check)
     pieces += [*(_described(kind.__name__, kind) for kind in returned), _errors()]
     return "\n".join(pieces).rstrip() + "\n"
 

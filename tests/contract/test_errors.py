@@ -325,7 +325,8 @@ def test_ctrl_c_inline_keeps_what_is_computed(make_table):
 def test_a_full_disk_is_what_the_user_reads(make_table, runner, tmp_path):
     table = make_table(60, 60)
     # A file where the folder of parts should be: nothing can be written there.
-    Path(table.uri, "_geneva").write_text("")
+    Path(table.uri, "_geneva").mkdir()
+    Path(table.uri, "_geneva", "parts").write_text("")
 
     @geneva.udf(batch_size=10)
     def fails(id: int) -> int:

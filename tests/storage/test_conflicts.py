@@ -104,6 +104,25 @@ def test_two_jobs_compute_the_same_column(make_table, meanwhile, runner):
     assert values(table, "out") == {i: 2 * i for i in range(100)}
 
 
+def test_a_job_that_was_taken_for_dead_commits_no_file_that_was_removed(
+    make_table, meanwhile, runner
+):
+    table = make_table(40, 20)
+    table.add_columns({"out": double})
+
+    def clean_up() -> None:
+        # As another machine does that has heard nothing of this job for an hour.
+        shutil.rmtree(Path(table.uri, "_geneva", "leases"))
+        next(Path(table.uri, "data").glob("gv-*.lance")).unlink()
+
+    meanwhile(clean_up)
+    with pytest.raises(errors.TableChangedError, match="taken for dead"):
+        table.backfill("out", runner=runner, progress=False)
+    assert set(values(table, "out").values()) == {None}
+    table.backfill("out", runner=runner, progress=False)
+    assert values(table, "out") == {i: 2 * i for i in range(40)}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -11,7 +11,7 @@ from types import TracebackType
 from geneva.errors import ColumnBusyError, TableChangedError
 from geneva.pipeline.driver import StopSignal
 from geneva.storage.claims import RENEW_S
-from geneva.storage.dataset import Dataset
+from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.files import TableFiles
 from geneva.storage.leases import Lease
 from geneva.storage.model import ColumnFile, TableLocation
@@ -77,9 +77,12 @@ class Reservation:
         ------
         TableChangedError
             Some were removed.
+        TableNotFoundError
+            The table was.
         """
         if self._lease.is_held():
             return
+        open_dataset(location)
         there = TableFiles(location)
         if not all(there.exists(f"data/{file.path}") for file in files):
             raise TableChangedError(
