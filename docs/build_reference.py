@@ -12,6 +12,7 @@ from typing import Any
 
 import geneva
 from geneva import errors
+from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.column_status import ColumnStatus, ComputedBy, FragmentStatus
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
@@ -27,9 +28,9 @@ _HEAD = """\
 
 Written by `make docs` from the docstrings. Change those, not this page.
 
-`Plan`, `ColumnStatus`, `FragmentStatus`, `ComputedBy`, `Progress`, `RecordedJob`, `JobRecord`,
-`Report`, `Check`, `VerificationReport`, `VerifiedColumn` and `Finding` are returned; they are not
-imported from `geneva`. The errors stand in `geneva.errors`.
+`Plan`, `ColumnStatus`, `FragmentStatus`, `ComputedBy`, `Cleanup`, `Progress`, `RecordedJob`,
+`JobRecord`, `Report`, `Check`, `VerificationReport`, `VerifiedColumn` and `Finding` are returned;
+they are not imported from `geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
@@ -45,7 +46,7 @@ def reference() -> str:
     others = [name for name in public if name not in first]
     pieces = [_HEAD]
     pieces += [_described(f"geneva.{name}", public[name]) for name in [*first, *sorted(others)]]
-    status = (ColumnStatus, FragmentStatus, ComputedBy)
+    status = (ColumnStatus, FragmentStatus, ComputedBy, Cleanup)
     verified = (VerificationReport, VerifiedColumn, Finding)
     returned = (Plan, *status, Progress, RecordedJob, JobRecord, Report, Check, *verified)
     pieces += [*(_described(kind.__name__, kind) for kind in returned), _errors()]

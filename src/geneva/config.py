@@ -31,6 +31,9 @@ class Settings:
     checkpoint_interval_s: Annotated[float, Gt(0)] = 10.0
     """Seconds of compute that a worker puts at risk before it writes a part."""
 
+    checkpoint_uri: str | None = None
+    """Folder or object-store URI below which parts are kept; None keeps them with their table."""
+
     commit_max_retries: Annotated[int, Ge(0)] = 12
     """How often a commit is rebuilt after a conflict before the job fails."""
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
+from geneva.config import settings
 from geneva.errors import InvalidArgumentError, TableNotFoundError
 from geneva.recorded_job import RecordedJob
 from geneva.runners.select import require_ray
 from geneva.storage import cluster_definitions
 from geneva.storage.dataset import open_dataset
+from geneva.storage.files import PARTS_FOLDER, TableFiles
 from geneva.storage.model import TableLocation
 from geneva.table import Table
 
@@ -36,11 +38,16 @@ class Connection:
     """
 
     def __init__(
-        self, uri: str, storage_options: Mapping[str, str], options: dict[str, Any]
+        self,
+        uri: str,
+        storage_options: Mapping[str, str],
+        options: dict[str, Any],
+        checkpoint: str | None = None,
     ) -> None:
         self._uri = uri
         self._storage_options = dict(storage_options)
         self._options = options
+        self._checkpoint = checkpoint
         self._opened: Any = None
 
     @property
@@ -195,7 +202,10 @@ class Connection:
             There is no such table.
         """
         self.open_table(name)
+        files = TableFiles(self._location(name))
         self._lancedb().drop_table(name, **kwargs)
+        for path in files.list(PARTS_FOLDER):  # They may be elsewhere.
+            files.delete(path)
 
     def define_cluster(self, name: str, cluster: GenevaCluster) -> None:
         """Store the definition of a cluster with the database, replacing one of that name.
@@ -369,7 +379,9 @@ class Connection:
         if not name or "/" in name:
             raise InvalidArgumentError(f"{name!r} is not a table name.")
         options = {**self._storage_options, **dict(storage_options or {})}
-        return TableLocation(f"{self._uri}/{name}.lance", tuple(sorted(options.items())))
+        location = TableLocation(f"{self._uri}/{name}.lance", tuple(sorted(options.items())))
+        checkpoint = self._checkpoint or settings().checkpoint_uri
+        return location.with_parts_below(_absolute(checkpoint)) if checkpoint else location
 
 
 def _register(base: type, ours: type) -> None:
@@ -382,6 +394,7 @@ def connect(
     uri: str | Path,
     *,
     storage_options: Mapping[str, str] | None = None,
+    checkpoint: str | Path | None = None,
     **kwargs: Any,
 ) -> Connection:
     """Connect to a database.
@@ -392,6 +405,9 @@ def connect(
         A folder, or an object-store URI such as ``s3://bucket/prefix``. It need not exist.
     storage_options
         Options of the object store: credentials, region, endpoint.
+    checkpoint
+        Folder or object-store URI below which parts are kept, in place of each table's own folder;
+        it is reached with the same options. Default: ``GENEVA_CHECKPOINT_URI``.
     **kwargs
         Passed on to ``lancedb.connect``, for example ``read_consistency_interval``.
 
@@ -425,8 +441,12 @@ def connect(
             f"{text!r} is a hosted database. Computed columns run on storage that you can reach: a "
             "folder, or s3://, gs:// or az://."
         )
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
-    if "://" not in text:
-        text = str(Path(text).expanduser().absolute())
-    return Connection(text.rstrip("/"), storage_options or {}, kwargs)
+    beside = None if checkpoint is None else os.fspath(checkpoint)
+    return Connection(_absolute(text), storage_options or {}, kwargs, beside)
+
+
+def _absolute(uri: str) -> str:
+    """Return a folder or URI in the form in which its tables are named."""
+    if "://" not in uri or uri.startswith("file://"):
+        uri = str(Path(uri.removeprefix("file://")).expanduser().absolute())
+    return uri.rstrip("/")

@@ -104,6 +104,24 @@ class JobCancelledError(GenevaError, RuntimeError):
     """The job was cancelled; what was computed is kept."""
 
 
+class ColumnBusyError(GenevaError, RuntimeError):
+    """Another job computes the same column; nothing was written.
+
+    Attributes
+    ----------
+    job_id : str
+        The other job.
+    host : str
+        Machine on which it is driven.
+    since : str
+        When it began, ISO 8601.
+    """
+
+    job_id: str = ""
+    host: str = ""
+    since: str = ""
+
+
 class TableChangedError(GenevaError, RuntimeError):
     """Somebody dropped or changed the table or the column while it was being computed."""
 

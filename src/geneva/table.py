@@ -11,13 +11,15 @@ from typing import Any
 from geneva.errors import InvalidArgumentError
 from geneva.job import begin_job, run_job
 from geneva.job_future import JobFuture
+from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.column_status import ColumnStatus
 from geneva.jobs.planner import Plan
 from geneva.jobs.result import BackfillJobResult
-from geneva.jobs.spec import BackfillArguments, check_arguments
+from geneva.jobs.spec import BackfillArguments, backfill_spec, check_arguments
 from geneva.pipeline.admission import footprint_on
 from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
 from geneva.pipeline.provenance import status_of
+from geneva.pipeline.upkeep import clean_up
 from geneva.resources.admission import admit
 from geneva.runners.select import shape_here
 from geneva.storage import schema
@@ -31,6 +33,7 @@ from geneva.storage.definitions import (
 )
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
+from geneva.storage.overrides import note_override
 from geneva.storage.peaks import read_peak
 from geneva.storage.snapshot import note_lineage
 from geneva.transformer.transform import function_of
@@ -215,6 +218,7 @@ class Table:
         checkpoint_size: int | None = None,
         min_checkpoint_size: int | None = None,
         max_checkpoint_size: int | None = None,
+        checkpoint_interval_seconds: float | None = None,
         task_size: int | None = None,
         num_frags: int | None = None,
         skip_frags: int = 0,
@@ -252,10 +256,15 @@ class Table:
         batch_size
             Rows per batch. Default: starts at 32 and grows while batches are fast and small.
         checkpoint_size
-            Rows after which a part is made durable at the latest. Default: every 10 s
-            (``GENEVA_CHECKPOINT_INTERVAL_S``).
-        min_checkpoint_size, max_checkpoint_size
-            Bounds, in rows, of what is made durable at once.
+            Rows after which a part is made durable, and most rows of a batch. Default: decided by
+            time.
+        min_checkpoint_size
+            Fewest rows of a part that is made durable because of time. Default: 1.
+        max_checkpoint_size
+            Most rows of a part. Default: ``checkpoint_size``.
+        checkpoint_interval_seconds
+            Seconds of compute that a worker puts at risk before it makes a part durable. Default:
+            10 (``GENEVA_CHECKPOINT_INTERVAL_S``).
         task_size
             Rows per task. Default: whole fragments, split when workers would be idle.
         num_frags, skip_frags
@@ -292,6 +301,9 @@ class Table:
         ------
         ColumnNotFoundError, NotComputedError, InvalidArgumentError, FilterError
             The arguments cannot be used; nothing was written.
+        ColumnBusyError
+            Another job computes the column; its id, where it runs and since when. Nothing was
+            written.
         ResourcesUnavailableError
             Not even one applier fits on this machine; nothing was written.
         UDFError, WrongReturnTypeError
@@ -332,6 +344,28 @@ class Table:
             raise TypeError(f"backfill_async() got an unexpected argument {min(unknown)!r}")
         job = self._job(columns, udf, arguments, job_id)
         return begin_job(job, runner=runner, progress=progress)
+
+    def cleanup_checkpoints(self, *, dry_run: bool = False, resumable: bool = False) -> Cleanup:
+        """Remove what jobs left with the table and nobody needs any more.
+
+        That are parts whose column, fragment or function is gone or whose rows are committed;
+        column files that no version holds; packed functions that no version names; leases and tags
+        of dead jobs; files that were never finished. What a running job uses stays, and what the
+        next backfill would go on from.
+
+        Parameters
+        ----------
+        dry_run
+            Remove nothing, only say what would be.
+        resumable
+            Remove also what an unfinished job left and the next backfill would go on from.
+
+        Returns
+        -------
+        Cleanup
+            What was removed, as counts by name and one by one in ``found``.
+        """
+        return clean_up(self._location, dry_run=dry_run, resumable=resumable)
 
     def plan_backfill(
         self,
@@ -445,6 +479,7 @@ class Table:
     ) -> BackfillJob:
         check_arguments(arguments)
         column = self._computed(self._dataset(), columns, udf)
+        backfill_spec(column, arguments)  # Refuses what contradicts the function's own sizes.
         return BackfillJob(job_id or new_job_id(), self._location, column, arguments)
 
     def _computed(
@@ -467,8 +502,11 @@ class Table:
                 f"{self.name!r} is {column.data_type}."
             )
         packed = pack_function(function)
-        store_function(TableFiles(self._location), packed)
-        return with_function(column, function, inputs, packed.path)
+        files = TableFiles(self._location)
+        store_function(files, packed)
+        column = with_function(column, function, inputs, packed.path)
+        note_override(files, column)
+        return column
 
     def _repoint(self, dataset: Dataset, alteration: dict[str, Any]) -> None:
         name = alteration["path"]

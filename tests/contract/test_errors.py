@@ -40,6 +40,14 @@ def test_nothing_is_written_for_bad_arguments(make_table, runner):
         ({"concurrency": 1.5}, errors.InvalidArgumentError, "whole number"),
         ({"batch_size": -1}, errors.InvalidArgumentError, "batch_size=-1"),
         ({"checkpoint_size": 0}, errors.InvalidArgumentError, "checkpoint_size=0"),
+        ({"checkpoint_size": 9, "max_checkpoint_size": 8}, errors.InvalidArgumentError, "at most"),
+        (
+            {"checkpoint_size": 8, "min_checkpoint_size": 9},
+            errors.InvalidArgumentError,
+            r"min_checkpoint_size=9; expected at most checkpoint_size \(8\)",
+        ),
+        ({"checkpoint_interval_seconds": 0}, errors.InvalidArgumentError, "interval_seconds=0"),
+        ({"checkpoint_interval_seconds": "9"}, errors.InvalidArgumentError, "number of seconds"),
         ({"task_size": -5}, errors.InvalidArgumentError, "task_size=-5"),
         ({"num_frags": 0}, errors.InvalidArgumentError, "num_frags=0"),
         ({"skip_frags": -1}, errors.InvalidArgumentError, "skip_frags=-1"),
@@ -317,7 +325,8 @@ def test_ctrl_c_inline_keeps_what_is_computed(make_table):
 def test_a_full_disk_is_what_the_user_reads(make_table, runner, tmp_path):
     table = make_table(60, 60)
     # A file where the folder of parts should be: nothing can be written there.
-    Path(table.uri, "_geneva").write_text("")
+    Path(table.uri, "_geneva").mkdir()
+    Path(table.uri, "_geneva", "parts").write_text("")
 
     @geneva.udf(batch_size=10)
     def fails(id: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -92,9 +93,34 @@ def test_every_row_ends_with_its_value(make_table, meanwhile, runner, change):
 def test_two_jobs_compute_the_same_column(make_table, meanwhile, runner):
     table = make_table(100, 20)
     table.add_columns({"out": double})
-    meanwhile(lambda: table.backfill("out", runner="inline", progress=False))
+
+    def take_over() -> None:
+        # As a machine does that hears nothing of the first job.
+        shutil.rmtree(Path(table.uri, "_geneva", "leases"))
+        table.backfill("out", runner="inline", progress=False)
+
+    meanwhile(take_over)
     table.backfill("out", runner=runner, progress=False)
     assert values(table, "out") == {i: 2 * i for i in range(100)}
+
+
+def test_a_job_that_was_taken_for_dead_commits_no_file_that_was_removed(
+    make_table, meanwhile, runner
+):
+    table = make_table(40, 20)
+    table.add_columns({"out": double})
+
+    def clean_up() -> None:
+        # As another machine does that has heard nothing of this job for an hour.
+        shutil.rmtree(Path(table.uri, "_geneva", "leases"))
+        next(Path(table.uri, "data").glob("gv-*.lance")).unlink()
+
+    meanwhile(clean_up)
+    with pytest.raises(errors.TableChangedError, match="taken for dead"):
+        table.backfill("out", runner=runner, progress=False)
+    assert set(values(table, "out").values()) == {None}
+    table.backfill("out", runner=runner, progress=False)
+    assert values(table, "out") == {i: 2 * i for i in range(40)}
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,9 @@ def test_the_call_wins_over_the_function():
         ({"checkpoint_size": 20, "max_checkpoint_size": 30}, "checkpoint_size", 20),
         ({}, "checkpoint_size", None),
         ({}, "min_checkpoint_size", 1),
+        ({"checkpoint_size": 20, "batch_size": 50}, "batch_size", 20),
+        ({"checkpoint_interval_seconds": 0.5}, "checkpoint_interval_s", 0.5),
+        ({}, "checkpoint_interval_s", None),
         ({}, "commit_granularity", 64),
         ({"timeout": 1.5}, "timeout_s", 1.5),
         ({"timeout": np.timedelta64(90, "s").item()}, "timeout_s", 90.0),
@@ -149,6 +152,32 @@ def test_the_call_wins_over_the_function():
 )
 def test_spec(arguments, field, value):
     assert getattr(spec(**arguments), field) == value
+
+
+OWN = {"checkpoint_size": 100, "min_checkpoint_size": 10, "max_checkpoint_size": 200}
+
+
+@pytest.mark.parametrize(
+    ("asked", "most", "fewest"),
+    [
+        ({}, 100, 10),
+        ({"checkpoint_size": 500}, 500, 10),
+        ({"max_checkpoint_size": 500}, 100, 10),
+        ({"max_checkpoint_size": 5}, 5, 5),
+        ({"checkpoint_size": 4, "max_checkpoint_size": 8}, 4, 4),
+        ({"min_checkpoint_size": 100}, 100, 100),
+    ],
+)
+def test_sizes_of_parts_from_call_and_function(asked, most, fewest):
+    column = replace(COLUMN, options={**COLUMN.options, **OWN})
+    said = backfill_spec(column, BackfillArguments(**asked))
+    assert (said.checkpoint_size, said.min_checkpoint_size) == (most, fewest)
+
+
+def test_a_fewest_size_that_the_function_does_not_allow_is_refused():
+    column = replace(COLUMN, options={**COLUMN.options, **OWN})
+    with pytest.raises(errors.InvalidArgumentError, match=r"min_checkpoint_size=101.* 100 rows"):
+        backfill_spec(column, BackfillArguments(min_checkpoint_size=101))
 
 
 STALE = "were computed by another version of the function or from other inputs"
@@ -205,6 +234,13 @@ def test_batches_adapt_to_the_function(seconds_per_row, bytes_per_row, low, high
     for _ in range(50):
         sizer.record(sizer.rows, sizer.rows * seconds_per_row, sizer.rows * bytes_per_row)
     assert low <= sizer.rows <= high
+
+
+def test_batches_keep_to_a_bound():
+    sizer = BatchSizer(None, most=50)
+    for _ in range(5):
+        sizer.record(sizer.rows, 1e-6, 8)
+    assert (sizer.rows, BatchSizer(None, most=3).rows) == (50, 3)
 
 
 def test_batches_that_say_nothing_change_nothing():

@@ -162,6 +162,36 @@ def verify(
 
 
 @app.command()
+def gc(
+    uri: Annotated[str, typer.Argument(help="The database: a folder or an object-store URI.")],
+    table: Annotated[str | None, typer.Argument(help="The table; all of them if left out.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Remove nothing, only say what would be.")
+    ] = False,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Also what the next backfill would go on from."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, a line for each table.")
+    ] = False,
+) -> None:
+    """Remove what jobs left with tables and nobody needs: parts, column files, tags, leases."""
+    from geneva.db import connect
+    from geneva.errors import GenevaError
+
+    try:
+        db = connect(uri)
+        for name in sorted(db.table_names()) if table is None else [table]:
+            opened = db.open_table(name)
+            done = opened.cleanup_checkpoints(dry_run=dry_run, resumable=everything)
+            typer.echo(done.to_json() if as_json else str(done))
+    except GenevaError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
 def doctor(
     uri: Annotated[
         str | None,

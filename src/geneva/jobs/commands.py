@@ -27,7 +27,7 @@ class JobContext:
     batch_size : int or None
         Rows per batch; None adapts it.
     checkpoint_size, min_checkpoint_size : int or None, int
-        Bounds of a part in rows.
+        Most rows of a part, and fewest of one that is written because of time.
     checkpoint_interval_s : float
         Seconds of compute at risk before a part is written.
     threads : int

@@ -30,9 +30,11 @@ class BackfillSpec:
     batch_size : int or None
         Rows per batch; None adapts it.
     checkpoint_size : int or None
-        Rows after which a part is written at the latest; None decides by time alone.
+        Most rows of a part and of a batch; None decides by time alone.
     min_checkpoint_size : int
         Fewest rows of a part that is written because of time.
+    checkpoint_interval_s : float or None
+        Seconds of compute at risk before a part is written; None takes the setting.
     task_size : int or None
         Rows per task; None plans whole fragments.
     num_frags : int or None
@@ -68,6 +70,7 @@ class BackfillSpec:
     batch_size: int | None
     checkpoint_size: int | None
     min_checkpoint_size: int
+    checkpoint_interval_s: float | None
     task_size: int | None
     num_frags: int | None
     skip_frags: int
@@ -99,6 +102,7 @@ class BackfillArguments:
     checkpoint_size: int | None = None
     min_checkpoint_size: int | None = None
     max_checkpoint_size: int | None = None
+    checkpoint_interval_seconds: float | None = None
     task_size: int | None = None
     num_frags: int | None = None
     skip_frags: int = 0
@@ -138,15 +142,25 @@ def check_arguments(arguments: BackfillArguments) -> None:
         value = getattr(arguments, name)
         if value is not None and not (_is_number(value) and value >= 0):
             _refuse(name, value, "a number of at least 0")
-    low, high = arguments.min_checkpoint_size, arguments.max_checkpoint_size
-    if low is not None and high is not None and low > high:
-        _refuse("min_checkpoint_size", low, f"at most max_checkpoint_size ({high})")
+    _check_checkpoints(arguments)
     where = arguments.where
     if where is not None and not str(where).strip():
         _refuse("where", where, 'SQL such as "id > 10", or None')
     _check_admission(arguments)
     _duration("timeout", arguments.timeout)
     _duration("stall_timeout", arguments.stall_timeout)
+
+
+def _check_checkpoints(arguments: BackfillArguments) -> None:
+    low, size = arguments.min_checkpoint_size, arguments.checkpoint_size
+    high, every_s = arguments.max_checkpoint_size, arguments.checkpoint_interval_seconds
+    if size is not None and high is not None and size > high:
+        _refuse("checkpoint_size", size, f"at most max_checkpoint_size ({high})")
+    for name, bound in (("checkpoint_size", size), ("max_checkpoint_size", high)):
+        if low is not None and bound is not None and low > bound:
+            _refuse("min_checkpoint_size", low, f"at most {name} ({bound})")
+    if every_s is not None and not (_is_number(every_s) and every_s > 0):
+        _refuse("checkpoint_interval_seconds", every_s, "a number of seconds greater than 0")
 
 
 def _check_admission(arguments: BackfillArguments) -> None:
@@ -160,6 +174,11 @@ def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> Backf
     """Complete the call's arguments with what the function asks for.
 
     What is given in the call wins over what the function says.
+
+    Raises
+    ------
+    InvalidArgumentError
+        What the call says cannot be joined with what the function says.
     """
     options: dict[str, Any] = column.options
 
@@ -167,18 +186,19 @@ def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> Backf
         value = getattr(arguments, name)
         return options.get(name) if value is None else value
 
-    largest_part = [
-        size for size in (chosen("checkpoint_size"), chosen("max_checkpoint_size")) if size
-    ]
+    largest, smallest = _part_sizes(column, arguments)
+    batch_size = chosen("batch_size")
     return BackfillSpec(
         column=column.name,
         where=arguments.where,
         force=arguments.force,
         concurrency=arguments.concurrency,
         intra_applier_concurrency=arguments.intra_applier_concurrency,
-        batch_size=chosen("batch_size"),
-        checkpoint_size=min(largest_part, default=None),
-        min_checkpoint_size=chosen("min_checkpoint_size") or 1,
+        # What is computed at once is at risk at once.
+        batch_size=batch_size and min(batch_size, largest or batch_size),
+        checkpoint_size=largest,
+        min_checkpoint_size=smallest,
+        checkpoint_interval_s=arguments.checkpoint_interval_seconds,
         task_size=chosen("task_size"),
         num_frags=arguments.num_frags,
         skip_frags=arguments.skip_frags,
@@ -195,6 +215,27 @@ def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> Backf
         admission_check=arguments._admission_check,  # noqa: SLF001 - an argument of backfill()
         admission_strict=arguments._admission_strict,  # noqa: SLF001
     )
+
+
+def _part_sizes(column: ComputedColumn, arguments: BackfillArguments) -> tuple[int | None, int]:
+    """Return the most rows of a part, and the fewest of one that is written because of time."""
+    options: dict[str, Any] = column.options
+    asked = [n for n in (arguments.checkpoint_size, arguments.max_checkpoint_size) if n]
+    own = [n for n in (options.get("checkpoint_size"), options.get("max_checkpoint_size")) if n]
+    # A size in the call is meant to be used; a bound in the call only narrows the function's size.
+    largest = min(asked if arguments.checkpoint_size else [*asked, *own], default=None)
+    smallest = arguments.min_checkpoint_size
+    if smallest is None:
+        smallest = options.get("min_checkpoint_size") or 1
+        return largest, min(smallest, largest or smallest)
+    if largest is not None and smallest > largest:
+        _refuse(
+            "min_checkpoint_size",
+            smallest,
+            f"at most the {largest} rows that {column.udf_name} allows in a part; or give "
+            "max_checkpoint_size= in the call as well",
+        )
+    return largest, smallest
 
 
 def _items(given: dict[str, Any] | None) -> tuple[tuple[str, Any], ...]:

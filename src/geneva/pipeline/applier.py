@@ -90,7 +90,7 @@ class Applier:
         self._files = TableFiles(context.location)
         self._bound: BoundFunction | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self._sizer = BatchSizer(context.batch_size)
+        self._sizer = BatchSizer(context.batch_size, context.checkpoint_size)
         self._reported_at = 0.0
 
     @cached_property

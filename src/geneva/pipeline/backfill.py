@@ -24,12 +24,14 @@ from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.environment import Versions
 from geneva.pipeline.memory_fit import batches_within_memory, workers_within_memory
 from geneva.pipeline.meter import ProgressMeter
+from geneva.pipeline.reservation import Reservation, pause_unless
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
 from geneva.storage import fault_points
 from geneva.storage.commit import CommitResult, commit_column_files
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.files import TableFiles
+from geneva.storage.leases import Lease
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.parts import remove_parts
 from geneva.storage.peaks import read_peak, write_peak
@@ -151,6 +153,7 @@ class BackfillRun:
         progress = Progress(job.job_id, job.location.name, job.column.name)
         self._meter = ProgressMeter(progress, show)
         self._granted = 0
+        self._held: Reservation | None = None
 
     def run(self) -> BackfillJobResult:
         """Look, plan and drive until nothing is left to do.
@@ -161,7 +164,24 @@ class BackfillRun:
             The job ended early; what was computed is kept.
         TableChangedError
             The job ended early; what was computed is kept.
+        ColumnBusyError
+            Another job computes the column.
         """
+        job = self._job
+        dataset = open_dataset(job.location)
+        lease = Lease(
+            job.location,
+            job.column,
+            job.job_id,
+            job.call_id,
+            pause=pause_unless(self._stop),
+            warn=self._warn,
+        )
+        with Reservation(lease, dataset, job.column.field_id, job.call_id, self._stop) as held:
+            self._held = held
+            return self._rounds(held)
+
+    def _rounds(self, held: Reservation) -> BackfillJobResult:
         arguments = self._job.arguments
         files = TableFiles(self._job.location)
         column = self._job.column
@@ -180,7 +200,8 @@ class BackfillRun:
             grant = workers_within_memory(grant, target, known_peak_bytes, warn)
             self._granted = grant.workers
             spec = batches_within_memory(spec, planned, dataset, column, grant, warn)
-            outcome = self._drive(spec, planned, dataset, grant, warn)
+            with held.tagged(dataset):
+                outcome = self._drive(spec, planned, dataset, grant, warn)
             self._remove_parts(planned)
             if self._meter.progress.peak_memory_bytes > _HIGHER * known_peak_bytes:
                 known_peak_bytes = self._meter.progress.peak_memory_bytes
@@ -208,6 +229,7 @@ class BackfillRun:
     ) -> Outcome:
         runner = self._make_runner(self._granted)
         settings = self._settings
+        checkpoint_s = spec.checkpoint_interval_s or settings.checkpoint_interval_s
         self._granted = min(self._granted, runner.max_workers)
         self._meter.begin_round(planned, self._granted)
         limits = Limits(
@@ -220,7 +242,7 @@ class BackfillRun:
             stall_timeout_s=spec.stall_timeout_s or settings.stall_timeout_s,
             startup_s=runner.traits.startup_s,
             separate_writers=runner.traits.separate_writers,
-            checkpoint_interval_s=settings.checkpoint_interval_s,
+            checkpoint_interval_s=checkpoint_s,
             setup_timeout_s=settings.setup_timeout_s,
             applier_bytes=grant.applier_bytes,
             memory_bytes=grant.memory_bytes,
@@ -234,7 +256,7 @@ class BackfillRun:
             batch_size=spec.batch_size,
             checkpoint_size=spec.checkpoint_size,
             min_checkpoint_size=spec.min_checkpoint_size,
-            checkpoint_interval_s=settings.checkpoint_interval_s,
+            checkpoint_interval_s=checkpoint_s,
             threads=spec.intra_applier_concurrency,
             versions=self._versions,
         )
@@ -253,6 +275,8 @@ class BackfillRun:
     def _commit(
         self, source: Dataset, max_retries: int, files: tuple[ColumnFile, ...]
     ) -> CommitResult:
+        if self._held is not None:
+            self._held.check_files(self._job.location, files)
         return commit_column_files(
             source,
             self._job.location,

@@ -22,6 +22,8 @@ class BatchSizer:
     ----------
     fixed : int or None
         The user's ``batch_size``; None adapts it.
+    most : int or None
+        Most rows of a batch; None for no bound but those above.
 
     Examples
     --------
@@ -36,9 +38,10 @@ class BatchSizer:
     12
     """
 
-    def __init__(self, fixed: int | None) -> None:
+    def __init__(self, fixed: int | None, most: int | None = None) -> None:
         self.fixed = fixed
-        self.rows = fixed or FIRST_BATCH_ROWS
+        self._most = min(most or _MOST_ROWS, _MOST_ROWS)
+        self.rows = fixed or min(FIRST_BATCH_ROWS, self._most)
 
     def record(self, rows: int, seconds: float, output_bytes: int) -> None:
         """Take in what one batch took.
@@ -57,4 +60,4 @@ class BatchSizer:
         if seconds > _SLOW_S:
             self.rows = max(1, int(rows * _SLOW_S / seconds))
         elif rows >= self.rows and seconds < _FAST_S and output_bytes < _MOST_BYTES:
-            self.rows = min(_MOST_ROWS, self.rows * _GROWTH)
+            self.rows = min(self._most, self.rows * _GROWTH)

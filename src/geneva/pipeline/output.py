@@ -69,8 +69,13 @@ class TaskOutput:
 
     def append(self, offsets: np.ndarray, values: pa.Array) -> None:
         """Take the values of a batch, in order of rows."""
-        if not len(offsets):
-            return
+        most = self._context.checkpoint_size or len(offsets)
+        while len(offsets):
+            room = most - self._rows if self._rows < most else most
+            self._append(offsets[:room], values.slice(0, room))
+            offsets, values = offsets[room:], values.slice(room)
+
+    def _append(self, offsets: np.ndarray, values: pa.Array) -> None:
         started = time.perf_counter()
         self._position = int(offsets[-1]) + 1
         self._rows += len(offsets)
@@ -109,6 +114,8 @@ class TaskOutput:
         self._write_part(self._position)
 
     def _checkpoint_due(self, now_s: float) -> bool:
+        if self._position >= self._task.rows.stop:
+            return False  # finish() comes next.
         largest = self._context.checkpoint_size
         if largest is not None and self._rows >= largest:
             return True

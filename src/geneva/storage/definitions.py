@@ -67,7 +67,9 @@ def pack_function(function: UDF) -> PackedFunction:
 
 def store_function(files: TableFiles, packed: PackedFunction) -> None:
     """Store a function with its table, once; what is there under its name and is not it goes."""
-    if stored_digest(files, packed.path) != digest(packed.payload):
+    if stored_digest(files, packed.path) == digest(packed.payload):
+        files.touch(packed.path)  # Nobody is to remove it before the schema names it.
+    else:
         files.write(packed.path, packed.payload)
 
 

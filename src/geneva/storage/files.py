@@ -1,14 +1,18 @@
 """Small files of Geneva's own in a table's or database's folder, local or in an object store.
 
 Every write is atomic: a file is there whole or not at all. Local files are also forced to the
-disk, because they are what a job restarts from.
+disk, unless nobody needs them after a crash of the machine: they are what a job restarts from.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import tempfile
+import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +28,25 @@ PARTS_FOLDER = "_geneva/parts"
 PROOFS_FOLDER = "_geneva/proofs"
 CLUSTERS_FOLDER = "_geneva/clusters"
 JOBS_FOLDER = "_geneva/jobs"
+LEASES_FOLDER = "_geneva/leases"
+OVERRIDES_FOLDER = "_geneva/overrides"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as a listing shows it.
+
+    Attributes
+    ----------
+    path : str
+        File, relative to the root.
+    size_bytes, age_s : int or None, float or None
+        Its size and the seconds since it was written, where the store says so.
+    """
+
+    path: str
+    size_bytes: int | None = None
+    age_s: float | None = None
 
 
 class TableFiles:
@@ -32,6 +55,13 @@ class TableFiles:
     def __init__(self, location: TableLocation) -> None:
         self._location = location
         self._root = Path(location.uri)
+        self._parts: TableFiles | None = None
+        if location.parts_uri is not None:
+            self._parts = TableFiles(TableLocation(location.parts_uri, location.storage_options))
+
+    def _elsewhere(self, path: str) -> TableFiles | None:
+        """Return where a file is if it is not under the root."""
+        return self._parts if path.startswith(PARTS_FOLDER) else None
 
     def _remote(self) -> LanceFileSession:
         # Loaded when it is used: local files need no Lance.
@@ -39,8 +69,11 @@ class TableFiles:
 
         return LanceFileSession(self._location.uri, storage_options=self._location.options)
 
-    def write(self, path: str, data: bytes | pa.Buffer) -> None:
+    def write(self, path: str, data: bytes | pa.Buffer, *, durable: bool = True) -> None:
         """Write a whole file, replacing one of the same name."""
+        if (elsewhere := self._elsewhere(path)) is not None:
+            elsewhere.write(path, data, durable=durable)
+            return
         if not self._location.is_local:
             with tempfile.NamedTemporaryFile(prefix="geneva-") as local:
                 local.write(data)
@@ -53,7 +86,8 @@ class TableFiles:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(target)
 
     def read(self, path: str) -> pa.Buffer:
@@ -64,6 +98,8 @@ class TableFiles:
         FileNotFoundError
             There is no such file.
         """
+        if (elsewhere := self._elsewhere(path)) is not None:
+            return elsewhere.read(path)
         if self._location.is_local:
             with pa.memory_map(str(self._root / path)) as file:
                 return file.read_buffer()
@@ -80,12 +116,16 @@ class TableFiles:
 
     def exists(self, path: str) -> bool:
         """Say whether a file is there."""
+        if (elsewhere := self._elsewhere(path)) is not None:
+            return elsewhere.exists(path)
         if self._location.is_local:
             return (self._root / path).is_file()
         return bool(self._remote().contains(path))
 
     def list(self, folder: str) -> list[str]:
         """Return the paths of all files below a folder, sorted; none if there is no such folder."""
+        if (elsewhere := self._elsewhere(folder)) is not None:
+            return elsewhere.list(folder)
         if self._location.is_local:
             files = (self._root / folder).rglob("*")
             paths = [str(f.relative_to(self._root)) for f in files if not f.name.startswith(".")]
@@ -96,8 +136,32 @@ class TableFiles:
             return []
         return sorted(p if p.startswith(folder) else f"{folder}/{p}" for p in found)
 
+    def survey(self, folder: str) -> tuple[StoredFile, ...]:
+        """Return all files below a folder, with those that are being written."""
+        if (elsewhere := self._elsewhere(folder)) is not None:
+            return elsewhere.survey(folder)
+        if not self._location.is_local:
+            return tuple(StoredFile(path) for path in self.list(folder))
+        found, now_s = [], time.time()
+        for file in sorted((self._root / folder).rglob("*")):
+            # One that is gone by now is none.
+            with contextlib.suppress(FileNotFoundError):
+                status = file.stat()
+                if stat.S_ISREG(status.st_mode):
+                    path = str(file.relative_to(self._root))
+                    found.append(StoredFile(path, status.st_size, now_s - status.st_mtime))
+        return tuple(found)
+
+    def touch(self, path: str) -> None:
+        """Make a file young again, where files have ages."""
+        if self._location.is_local:
+            os.utime(self._root / path)
+
     def delete(self, path: str) -> None:
         """Delete a file; one that is gone already is fine."""
+        if (elsewhere := self._elsewhere(path)) is not None:
+            elsewhere.delete(path)
+            return
         if self._location.is_local:
             (self._root / path).unlink(missing_ok=True)
             return

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import uuid
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -22,10 +23,13 @@ class TableLocation:
         Path or object-store URI of the Lance dataset.
     storage_options : tuple of (str, str)
         Options of the object store.
+    parts_uri : str or None
+        Where the table's parts are; None for its own folder.
     """
 
     uri: str
     storage_options: tuple[tuple[str, str], ...] = ()
+    parts_uri: str | None = None
 
     @property
     def name(self) -> str:
@@ -42,6 +46,17 @@ class TableLocation:
         's3://bucket/db'
         """
         return TableLocation(self.uri.rpartition("/")[0], self.storage_options)
+
+    def with_parts_below(self, uri: str) -> TableLocation:
+        """Return the same table with its parts in a folder of its own below another place.
+
+        Examples
+        --------
+        >>> TableLocation("/db/docs.lance").with_parts_below("s3://scratch").parts_uri
+        's3://scratch/docs-50d043bb9695'
+        """
+        identity = hashlib.blake2b(self.uri.encode(), digest_size=6).hexdigest()
+        return replace(self, parts_uri=f"{uri}/{self.name}-{identity}")
 
     @property
     def options(self) -> dict[str, str] | None:
@@ -262,7 +277,7 @@ class TableSnapshot:
 
 def unique_name(call_id: str) -> str:
     """Return a new name for a file that a call of ``backfill`` writes; it says which call."""
-    return _call_tag(call_id) + uuid.uuid4().hex[:20]
+    return call_tag(call_id) + uuid.uuid4().hex[:20]
 
 
 def is_of(name: str, call_id: str) -> bool:
@@ -274,10 +289,17 @@ def is_of(name: str, call_id: str) -> bool:
     >>> is_of(name, "4f1c22ab0c9d11ee"), is_of(name, "5d2c22ab0c9d11ee")
     (True, False)
     """
-    return name.startswith(_call_tag(call_id))
+    return name.startswith(call_tag(call_id))
 
 
-def _call_tag(call_id: str) -> str:
+def call_tag(call_id: str) -> str:
+    """Return what names of files and tags say of a call.
+
+    Examples
+    --------
+    >>> call_tag("4f1c22ab0c9d11ee8a3e")
+    '4f1c22ab0c9d'
+    """
     return call_id[:12]
 
 

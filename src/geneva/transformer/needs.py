@@ -58,6 +58,11 @@ def _check_sizes(function: UDF) -> None:
         if value is not None and (type(value) is not int or value <= 0):
             _refuse(function, what, "a positive whole number or None")
     low, high = function.min_checkpoint_size, function.max_checkpoint_size
+    size = function.checkpoint_size
+    if size is not None and high is not None and size > high:
+        _refuse(function, "checkpoint_size", f"at most max_checkpoint_size ({high})")
+    if size is not None and type(low) is int and low > size:
+        _refuse(function, "min_checkpoint_size", f"at most checkpoint_size ({size})")
     if type(low) is not int or low < 1 or (high is not None and high < low):
         _refuse(function, "min_checkpoint_size", f"1 to max_checkpoint_size ({high})")
 
