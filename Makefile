@@ -12,7 +12,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-cluster simulate check format bench bench-curve docs clean
+.PHONY: help env demo test test-cluster simulate chaos check format bench bench-curve docs clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ test-cluster: env  ## Run the long tests on real Ray clusters: lost nodes, heads
 
 simulate: env  ## Simulate 10,000 schedules of jobs that share clusters; none may hang
 	@$(BIN)/python -m tests.property.simulate
+
+chaos: env  ## Run 1,000 schedules of crashes and concurrent writers; all must end right
+	@$(BIN)/python -m tests.chaos
 
 check: env  ## Lint, format check, types, import layers
 	@$(BIN)/ruff check .

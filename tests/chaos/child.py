@@ -50,12 +50,13 @@ def create(folder: Path, rows: int, per_fragment: int, batch_size: int, stable: 
             log.write(f"{key} {a}\n")
         return value_of(key, a)
 
-    geneva.connect(folder / "db").open_table(TABLE).add_columns({"out": out})
+    other = geneva.udf(lambda a: a, data_type=pa.int64())
+    geneva.connect(folder / "db").open_table(TABLE).add_columns({"out": out, "other": other})
 
 
 def run(folder: Path, call: Call, number: int) -> None:
     """Call ``backfill`` once, and let happen what the schedule says."""
-    fault_points.listen(_Chaos(folder, call.incidents, number))
+    fault_points.listen(_Chaos(folder, call.incidents))
     try:
         geneva.connect(folder / "db").open_table(TABLE).backfill(
             "out", runner=call.runner, progress=False, **dict(call.arguments)
@@ -68,10 +69,9 @@ def run(folder: Path, call: Call, number: int) -> None:
 
 
 class _Chaos:
-    def __init__(self, folder: Path, incidents: tuple[Incident, ...], number: int) -> None:
+    def __init__(self, folder: Path, incidents: tuple[Incident, ...]) -> None:
         self._folder = folder
         self._incidents = list(incidents)
-        self._number = number
         self._passed: Counter[str] = Counter()
         self._operating = False
 
@@ -85,9 +85,11 @@ class _Chaos:
             self._happen(incident)
 
     def _happen(self, incident: Incident) -> None:
+        with (self._folder / "happened").open("a") as log:
+            log.write(f"{incident.what}\n")
         if incident.what in OPERATIONS:
             self._operating = True
-            operate(self._folder, incident.what, 10 * self._number + incident.nth)
+            operate(self._folder, incident.what)
             self._operating = False
         elif incident.what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)

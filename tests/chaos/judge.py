@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import geneva
-from geneva.storage.files import PARTS_FOLDER, TableFiles
+from geneva.storage.files import LEASES_FOLDER, PARTS_FOLDER, TableFiles
 from geneva.storage.model import TableLocation
 from tests.chaos import child
 from tests.chaos.schedule import Call, Schedule
@@ -26,8 +26,8 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.chaos.preload"])
 
 
-def run_schedule(schedule: Schedule) -> None:
-    """Run a schedule, then one call without trouble, and check the table.
+def run_schedule(schedule: Schedule) -> list[str]:
+    """Run a schedule, then one call without trouble, check the table, and say what happened.
 
     Raises
     ------
@@ -42,6 +42,8 @@ def run_schedule(schedule: Schedule) -> None:
             _call(folder, call, number)
         _call(folder, _CLEAN, len(schedule.calls))
         _check(folder, schedule)
+        happened = folder / "happened"
+        return happened.read_text().splitlines() if happened.exists() else []
 
 
 def _call(folder: Path, call: Call, number: int) -> None:
@@ -81,10 +83,13 @@ def _check(folder: Path, schedule: Schedule) -> None:
     calls = len((folder / "calls").read_text().splitlines()) if inputs else 0
     if not schedule.operations and not any(dict(c.arguments).get("force") for c in schedule.calls):
         assert calls <= schedule.rows + _redo(schedule), f"{calls} calls for {schedule.rows} rows"
-    location = TableLocation(str(folder / "db" / f"{TABLE}.lance"))
-    if not schedule.operations:
-        left = TableFiles(location).list(PARTS_FOLDER)
-        assert not left, f"parts are left: {left}"
+    report = table.verify(deep=True)
+    assert report.ok, str(report)
+    table.cleanup_checkpoints()
+    files = TableFiles(TableLocation(str(folder / "db" / f"{TABLE}.lance")))
+    for left in (files.list(PARTS_FOLDER), files.list(LEASES_FOLDER), list(table.tags.list())):
+        assert not left, f"left behind: {left}"
+    assert table.to_lance().to_table(columns=["key", "a", "out"]).to_pylist() == found
 
 
 def _redo(schedule: Schedule) -> int:

@@ -54,15 +54,14 @@ class Schedule:
 _INCIDENTS = st.builds(
     Incident,
     point=st.sampled_from(POINTS),
-    nth=st.integers(1, 6),
+    nth=st.sampled_from((1, 1, 1, 1, 2, 2, 3, 5)),
     what=st.sampled_from((*CRASHES, *OPERATIONS)),
 )
 _ARGUMENTS = st.fixed_dictionaries(
-    {},
+    {"checkpoint_size": st.sampled_from((1, 3, 8, None))},
     optional={
         "where": st.sampled_from(("key % 2 = 0", "a > 3")),
         "force": st.just(True),
-        "checkpoint_size": st.sampled_from((1, 3, 8)),
         "commit_granularity": st.integers(1, 3),
         "task_size": st.sampled_from((4, 9)),
         "num_frags": st.integers(1, 3),
@@ -73,12 +72,12 @@ _CALLS = st.builds(
     # Processes take long to start, and most of what can go wrong does not depend on them.
     runner=st.sampled_from(("inline",) * 9 + ("process",)),
     arguments=_ARGUMENTS,
-    incidents=st.lists(_INCIDENTS, max_size=3).map(tuple),
-    killed_at_key=st.none() | st.integers(0, 30),
+    incidents=st.lists(_INCIDENTS, min_size=1, max_size=4).map(tuple),
+    killed_at_key=st.none() | st.none() | st.none() | st.integers(0, 30),
 )
 SCHEDULES = st.builds(
     Schedule,
-    rows=st.integers(1, 40),
+    rows=st.integers(5, 40),
     per_fragment=st.integers(3, 15),
     stable_row_ids=st.booleans(),
     batch_size=st.integers(1, 8),

@@ -10,6 +10,8 @@ import lance
 import lancedb
 import pyarrow as pa
 
+import geneva
+
 TABLE = "docs"
 
 
@@ -76,20 +78,48 @@ def add_column(table: Any, number: int) -> None:
         table.add_columns({name: "a + 1"})
 
 
+def drop_column(table: Any, number: int) -> None:
+    """Drop a column that nobody computes from."""
+    extra = [name for name in table.schema.names if name.startswith("extra_")]
+    if extra:
+        table.drop_columns(extra[:1])
+
+
+def backfill_other(table: Any, number: int) -> None:
+    """Compute another column of the same table."""
+    geneva.connect(Path(table.uri).parent).open_table(TABLE).backfill(
+        "other", runner="inline", progress=False
+    )
+
+
+def backfill_same(table: Any, number: int) -> None:
+    """Try to compute the column that is being computed."""
+    try:
+        geneva.connect(Path(table.uri).parent).open_table(TABLE).backfill(
+            "out", runner="inline", progress=False
+        )
+    except geneva.errors.ColumnBusyError:
+        return
+    raise AssertionError("two jobs computed the same column at the same time")
+
+
 OPERATIONS: dict[str, Callable[[Any, int], None]] = {
     operation.__name__: operation
     for operation in (
         append, delete, update_input, update_other, merge, compact, index, add_column,
+        drop_column, backfill_other, backfill_same,
     )
 }  # fmt: skip
 
 
-def operate(folder: Path, name: str, number: int) -> None:
+def operate(folder: Path, name: str) -> None:
     """Do one operation as another program would, and note it."""
+    log = folder / "operations"
+    number = len(log.read_text().splitlines()) if log.exists() else 0
     table = lancedb.connect(folder / "db").open_table(TABLE)
     OPERATIONS[name](table, number)
-    with (folder / "operations").open("a") as log:
-        log.write(f"{name} {number}\n")
+    with log.open("a") as file:
+        file.write(f"{name} {number}\n")
 
 
 def expected_inputs(folder: Path, rows: int) -> dict[int, int]:
