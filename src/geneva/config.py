@@ -111,3 +111,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def settings() -> Settings:
     """Return the settings of this process; the environment is read at the first call."""
     return read_settings(os.environ)
+
+
+def checkpoint_uri() -> str | None:
+    """Return where parts are kept, if not with their table.
+
+    Read whenever a table is opened, and by itself: all other settings may still be changed then.
+    """
+    return os.environ.get(f"{PREFIX}CHECKPOINT_URI") or None

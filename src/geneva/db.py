@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
-from geneva.config import settings
+from geneva.config import checkpoint_uri
 from geneva.errors import InvalidArgumentError, TableNotFoundError
 from geneva.recorded_job import RecordedJob
 from geneva.runners.select import require_ray
@@ -380,7 +380,7 @@ class Connection:
             raise InvalidArgumentError(f"{name!r} is not a table name.")
         options = {**self._storage_options, **dict(storage_options or {})}
         location = TableLocation(f"{self._uri}/{name}.lance", tuple(sorted(options.items())))
-        checkpoint = self._checkpoint or settings().checkpoint_uri
+        checkpoint = self._checkpoint or checkpoint_uri()
         return location.with_parts_below(_absolute(checkpoint)) if checkpoint else location
 
 
