@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 import warnings
@@ -287,14 +288,20 @@ class BackfillRun:
         )
 
     def _remove_parts(self, planned: Plan) -> None:
-        """Remove the parts of fragments whose column file is committed."""
+        """Remove the parts of fragments whose column file is committed.
+
+        What cannot be removed is left for a cleanup: it must not hide how the job ended.
+        """
         committed = self._meter.committed_fragments
+        if not committed:
+            return
         done = {f.fragment_id: f.fingerprint for f in planned.fragments}
-        remove_parts(
-            TableFiles(self._job.location),
-            self._job.column.field_id,
-            {i: fingerprint for i, fingerprint in done.items() if i in committed},
-        )
+        with contextlib.suppress(OSError):
+            remove_parts(
+                TableFiles(self._job.location),
+                self._job.column.field_id,
+                {i: fingerprint for i, fingerprint in done.items() if i in committed},
+            )
 
     def _result(self, version: int) -> BackfillJobResult:
         self._meter.finish("done")

@@ -12,9 +12,11 @@ import stat
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
@@ -23,10 +25,16 @@ from geneva.storage.model import TableLocation
 if TYPE_CHECKING:
     from lance.file import LanceFileSession
 
+T = TypeVar("T")
+
 FUNCTIONS_FOLDER = "_udfs"
 PARTS_FOLDER = "_geneva/parts"
 PROOFS_FOLDER = "_geneva/proofs"
 CLUSTERS_FOLDER = "_geneva/clusters"
+_ATTEMPTS = 3
+# Lance itself may have tried for longer than that; then it is no use.
+_RETRY_S = 20.0
+
 JOBS_FOLDER = "_geneva/jobs"
 LEASES_FOLDER = "_geneva/leases"
 OVERRIDES_FOLDER = "_geneva/overrides"
@@ -63,11 +71,25 @@ class TableFiles:
         """Return where a file is if it is not under the root."""
         return self._parts if path.startswith(PARTS_FOLDER) else None
 
-    def _remote(self) -> LanceFileSession:
-        # Loaded when it is used: local files need no Lance.
+    def _ask(self, request: Callable[[LanceFileSession], T]) -> T:
+        """Ask the object store, again if it fails.
+
+        Lance repeats by itself most of what fails, but not what may have been done nevertheless,
+        such as a deletion that was not answered. All that is asked here may be done twice.
+        """
+        # Loaded when it is used: local files need neither.
+        import tenacity
         from lance.file import LanceFileSession
 
-        return LanceFileSession(self._location.uri, storage_options=self._location.options)
+        store = LanceFileSession(self._location.uri, storage_options=self._location.options)
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_heal),
+            stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_after_delay(_RETRY_S),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=2),
+            reraise=True,
+        )
+        answer: T = retrying(_asked, request, store)
+        return answer
 
     def write(self, path: str, data: bytes | pa.Buffer, *, durable: bool = True) -> None:
         """Write a whole file, replacing one of the same name."""
@@ -78,7 +100,7 @@ class TableFiles:
             with tempfile.NamedTemporaryFile(prefix="geneva-") as local:
                 local.write(data)
                 local.flush()
-                self._remote().upload_file(local.name, path)
+                self._ask(lambda store: store.upload_file(local.name, path))
             return
         target = self._root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -106,10 +128,10 @@ class TableFiles:
         with tempfile.TemporaryDirectory(prefix="geneva-") as folder:
             local = Path(folder) / "file"
             try:
-                self._remote().download_file(path, local)
+                self._ask(lambda store: store.download_file(path, local))
             except OSError as error:
                 # A store that cannot be reached does not say that the file is missing.
-                if "not found" not in str(error).lower():
+                if _may_heal(error):
                     raise
                 raise FileNotFoundError(f"{self._location.uri}/{path}: {error}") from None
             return pa.py_buffer(local.read_bytes())
@@ -120,7 +142,7 @@ class TableFiles:
             return elsewhere.exists(path)
         if self._location.is_local:
             return (self._root / path).is_file()
-        return bool(self._remote().contains(path))
+        return self._ask(lambda store: bool(store.contains(path)))
 
     def list(self, folder: str) -> list[str]:
         """Return the paths of all files below a folder, sorted; none if there is no such folder."""
@@ -131,8 +153,10 @@ class TableFiles:
             paths = [str(f.relative_to(self._root)) for f in files if not f.name.startswith(".")]
             return sorted(p for p in paths if not p.endswith(folder) and (self._root / p).is_file())
         try:
-            found = self._remote().list(folder)
-        except OSError:
+            found = self._ask(lambda store: list(store.list(folder)))
+        except OSError as error:
+            if _may_heal(error):
+                raise
             return []
         return sorted(p if p.startswith(folder) else f"{folder}/{p}" for p in found)
 
@@ -165,6 +189,23 @@ class TableFiles:
         if self._location.is_local:
             (self._root / path).unlink(missing_ok=True)
             return
-        remote = self._remote()
-        if remote.contains(path):
-            remote.delete_file(path)
+        self._ask(partial(_delete, path))
+
+
+def _asked(request: Callable[[LanceFileSession], T], store: LanceFileSession) -> T:
+    try:
+        return request(store)
+    except RuntimeError as error:
+        # What Lance raises when a listing fails.
+        if "LanceError(IO)" not in str(error):
+            raise
+        raise OSError(str(error)) from None
+
+
+def _delete(path: str, store: LanceFileSession) -> None:
+    if store.contains(path):
+        store.delete_file(path)
+
+
+def _may_heal(error: BaseException) -> bool:
+    return isinstance(error, OSError) and "not found" not in str(error).lower()
