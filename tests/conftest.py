@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 import geneva
 from geneva.db import Connection
+from tests.s3_server import store  # noqa: F401 - a fixture
 
 RUNNERS = ("inline", "process", "ray")
 
@@ -21,6 +23,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         help="run the contract tests on this runner only",
     )
+    parser.addoption(
+        "--store",
+        choices=("local", "s3"),
+        default="local",
+        help="where the tables of tests are that do not say it themselves",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--store") == "local":
+        return
+    elsewhere = [item for item in items if "db" in getattr(item, "fixturenames", ())]
+    items[:] = [item for item in elsewhere if item.get_closest_marker("local_files") is None]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -47,9 +62,23 @@ def _cluster_of_the_runner(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("local_ray")
 
 
+@pytest.fixture(scope="session")
+def object_store(store: dict[str, str]) -> Iterator[str]:  # noqa: F811
+    """Let this process and its workers reach a store by URI alone."""
+    variables = {name.upper(): value for name, value in store.items() if name != "allow_http"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**variables, "AWS_ALLOW_HTTP": "true"}.items():
+            patch.setenv(name, value)
+        yield "s3://bucket"
+
+
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Connection]:
-    with geneva.connect(tmp_path / "db") as connection:
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
+    """A database on the local disk, or in an object store with ``--store s3``."""
+    uri = str(tmp_path / "db")
+    if request.config.getoption("--store") == "s3":
+        uri = f"{request.getfixturevalue('object_store')}/{uuid.uuid4().hex}"
+    with geneva.connect(uri) as connection:
         yield connection
 
 

@@ -450,6 +450,7 @@ def test_empty_table(db, runner):
     assert values(table, "out") == {4: 8}
 
 
+@pytest.mark.local_files
 def test_another_process_can_go_on(make_table, runner, tmp_path):
     table = make_table()
     offset = 1000  # A closure travels with the function.

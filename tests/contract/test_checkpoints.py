@@ -12,6 +12,8 @@ import geneva
 from geneva import errors
 from tests.conftest import values
 
+pytestmark = pytest.mark.local_files
+
 
 def failing_at(row: int, mended: Path, **options):
     @geneva.udf(data_type=pa.int64(), **options)

@@ -322,6 +322,7 @@ def test_ctrl_c_inline_keeps_what_is_computed(make_table):
     assert table.plan_backfill("out").total_rows_pending == 30
 
 
+@pytest.mark.local_files
 def test_a_full_disk_is_what_the_user_reads(make_table, runner, tmp_path):
     table = make_table(60, 60)
     # A file where the folder of parts should be: nothing can be written there.

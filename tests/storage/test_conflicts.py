@@ -90,6 +90,7 @@ def test_every_row_ends_with_its_value(make_table, meanwhile, runner, change):
     other_handle(table).validate()
 
 
+@pytest.mark.local_files
 def test_two_jobs_compute_the_same_column(make_table, meanwhile, runner):
     table = make_table(100, 20)
     table.add_columns({"out": double})
@@ -104,6 +105,7 @@ def test_two_jobs_compute_the_same_column(make_table, meanwhile, runner):
     assert values(table, "out") == {i: 2 * i for i in range(100)}
 
 
+@pytest.mark.local_files
 def test_a_job_that_was_taken_for_dead_commits_no_file_that_was_removed(
     make_table, meanwhile, runner
 ):
@@ -161,6 +163,7 @@ def test_compaction_and_optimize_keep_values_and_definitions(make_table, runner)
     assert values(table, "out")[9000] == 18000
 
 
+@pytest.mark.local_files
 def test_a_column_file_says_who_computed_it(make_table):
     from lance.file import LanceFileReader
 
