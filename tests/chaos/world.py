@@ -9,6 +9,7 @@ from typing import Any
 import lance
 import lancedb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import geneva
 
@@ -59,6 +60,24 @@ def merge(table: Any, number: int) -> None:
     table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all().execute(rows)
 
 
+def replace_input(table: Any, number: int) -> list[int]:
+    """Change an input of all rows of one fragment where they are; return their keys."""
+    dataset = lance.dataset(table.uri)
+    fragments = dataset.get_fragments()
+    if not fragments:
+        return []
+    fragment = fragments[number % len(fragments)]
+    rows = fragment.to_table(columns=["key", "a"], with_row_id=True)
+    changed = pa.table({"_rowid": rows["_rowid"], "a": pc.add(rows["a"], 1)})
+    made, fields = fragment.update_columns(changed, left_on="_rowid", right_on="_rowid")
+    operation = lance.LanceOperation.Update(
+        updated_fragments=[made], fields_modified=fields, update_mode="rewrite_columns"
+    )
+    lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
+    keys: list[int] = rows["key"].to_pylist()
+    return keys
+
+
 def compact(table: Any, number: int) -> None:
     """Join fragments and forget deleted rows."""
     lance.dataset(table.to_lance().uri).optimize.compact_files(
@@ -103,11 +122,11 @@ def backfill_same(table: Any, number: int) -> None:
     raise AssertionError("two jobs computed the same column at the same time")
 
 
-OPERATIONS: dict[str, Callable[[Any, int], None]] = {
+OPERATIONS: dict[str, Callable[[Any, int], list[int] | None]] = {
     operation.__name__: operation
     for operation in (
         append, delete, update_input, update_other, merge, compact, index, add_column,
-        drop_column, backfill_other, backfill_same,
+        replace_input, drop_column, backfill_other, backfill_same,
     )
 }  # fmt: skip
 
@@ -117,9 +136,9 @@ def operate(folder: Path, name: str) -> None:
     log = folder / "operations"
     number = len(log.read_text().splitlines()) if log.exists() else 0
     table = lancedb.connect(folder / "db").open_table(TABLE)
-    OPERATIONS[name](table, number)
+    keys = OPERATIONS[name](table, number) or []
     with log.open("a") as file:
-        file.write(f"{name} {number}\n")
+        file.write(f"{name} {number} {' '.join(map(str, keys))}\n")
 
 
 def expected_inputs(folder: Path, rows: int) -> dict[int, int]:
@@ -127,7 +146,7 @@ def expected_inputs(folder: Path, rows: int) -> dict[int, int]:
     inputs = {key: key % 10 for key in range(rows)}
     log = folder / "operations"
     for line in log.read_text().splitlines() if log.exists() else ():
-        name, number = line.split()
+        name, number, *keys = line.split()
         n = int(number)
         new = range(1000 * (n + 1), 1000 * (n + 1) + (5 if name == "append" else 3))
         if name == "append":
@@ -136,6 +155,8 @@ def expected_inputs(folder: Path, rows: int) -> dict[int, int]:
             inputs = {key: a for key, a in inputs.items() if key % 5 != n % 5}
         elif name == "update_input":
             inputs |= {key: a + 1 for key, a in inputs.items() if key % 3 == n % 3}
+        elif name == "replace_input":
+            inputs |= {int(key): inputs[int(key)] + 1 for key in keys}
         elif name == "merge":
             inputs |= {key: (3 + key) % 10 for key in range(4, 9)}
             inputs |= {key: key % 10 for key in new}
