@@ -36,6 +36,7 @@ from geneva.storage.model import ComputedColumn, TableLocation
 from geneva.storage.overrides import note_override
 from geneva.storage.peaks import read_peak
 from geneva.storage.snapshot import note_lineage
+from geneva.storage.space import free_bytes
 from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
 from geneva.verification.report import VerificationReport
@@ -401,6 +402,7 @@ class Table:
             footprint=footprint,
             admission=admit(footprint, shape),
             known_peak_bytes=read_peak(TableFiles(self._location), job.column),
+            free_disk_bytes=free_bytes(self._location),
         )
 
     def column_status(self, col_name: str, *, read_version: int | None = None) -> ColumnStatus:

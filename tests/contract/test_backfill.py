@@ -23,6 +23,7 @@ from geneva.jobs.spec import BackfillArguments
 from geneva.pipeline.admission import Grant
 from geneva.pipeline.backfill import BackfillRun
 from geneva.pipeline.driver import StopSignal
+from geneva.pipeline.fitting import warn_of_full_disk
 from geneva.runners.inline import InlineRunner
 from geneva.runners.pool import session_pool
 from geneva.runners.processes import ProcessRunner
@@ -295,6 +296,20 @@ def test_memory_that_appliers_take_is_measured_remembered_and_heeded(make_table)
     assert run(10 << 30, 40 << 30).concurrency == 4
     assert not warned
     assert values(table, "out") == {i: i + 1 for i in range(100)}
+
+
+def test_values_that_will_not_fit_on_the_disk_are_warned_of(make_table):
+    table = make_table()
+    table.add_columns(
+        {"out": geneva.udf(lambda id: [0.0] * 500, data_type=pa.list_(pa.float64(), 500))}
+    )
+    plan = table.plan_backfill("out")
+    warned: list[str] = []
+    warn_of_full_disk(plan, plan.output_bytes, warned.append)
+    warn_of_full_disk(plan, None, warned.append)
+    assert not warned
+    warn_of_full_disk(plan, 100, warned.append)
+    assert "docs.out writes about" in warned[0]
 
 
 class _SeeingRunner(InlineRunner):

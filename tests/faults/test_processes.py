@@ -254,6 +254,29 @@ def test_ctrl_c_ends_soon_and_keeps_what_is_computed(make_table, tmp_path):
     assert table.plan_backfill("out").total_rows_pending == 2000 - computed
 
 
+def test_ctrl_c_does_not_wait_for_a_long_batch(make_table, tmp_path):
+    table = make_table(40, 40)
+    calls = tmp_path / "calls"
+    text = (
+        SLOW.replace("time.sleep(", "time.sleep(30 if id == 25 else ")
+        + """
+    table = geneva.connect(sys.argv[1]).open_table("docs")
+    table.add_columns({"out": slow})
+    table.backfill("out", progress=False, batch_size=5, checkpoint_size=5, concurrency=1)
+    """
+    )
+    process = subprocess.Popen(program(tmp_path, text), stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: calls.exists() and "24" in calls.read_text().split())
+    time.sleep(0.2)
+    workers = workers_of(psutil.Process(process.pid))
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert time.monotonic() - asked < 2
+    assert not psutil.wait_procs(workers, timeout=5)[1]
+    assert table.plan_backfill("out").total_rows_pending == 15
+
+
 def test_workers_survive_between_backfills_and_are_warm(make_table):
     table = make_table()
 

@@ -395,7 +395,7 @@ def test_a_worker_that_does_not_stop_is_killed_and_what_it_said_before_is_no_new
     assert (first.worker, second.worker) == (0, 1)
     done = TaskApplied(1, second.task.task_id, RowRange(0, 10), file_of(1))
     assert job.handle(done, 1.0) == []
-    stop = KeyboardInterrupt()
+    stop = errors.BackfillTimeoutError("late")
     assert job.handle(StopRequested(stop), 1.0) == [StopTask(0)]
     assert job.handle(Tick(), 5.9) == []
     assert job.handle(Tick(), 6.1) == [KillWorker(0), Commit((file_of(1),))]

@@ -86,6 +86,7 @@ def as_text(ahead: Outlook) -> str:
             *(where or ["  nowhere"]),
             "",
             f"Memory: {_memory(ahead)}",
+            *_disk(ahead.plan),
             f"Verdict: {ahead.admission}",
         ]
     )
@@ -97,6 +98,13 @@ def _memory(ahead: Outlook) -> str:
     if not known_bytes:
         return f"an applier may take {may_take}; what one takes is known after the first job"
     return f"an applier took {size(known_bytes)} in an earlier job and may take {may_take}"
+
+
+def _disk(plan: Plan) -> list[str]:
+    if plan.free_disk_bytes is None:
+        return []
+    writes = f"about {size(plan.output_bytes)}" if plan.output_bytes else "values of any length"
+    return [f"Disk: {writes} to write, {size(plan.free_disk_bytes)} free"]
 
 
 def _applier_bytes(ahead: Outlook) -> int:
@@ -120,6 +128,10 @@ def as_json(ahead: Outlook) -> str:
             "memory": {
                 "applier_may_take_bytes": _applier_bytes(ahead),
                 "applier_took_bytes": plan.known_peak_bytes or None,
+            },
+            "disk": {
+                "writes_bytes": plan.output_bytes or None,
+                "free_bytes": plan.free_disk_bytes,
             },
             "placement": [asdict(n) for n in placement(ahead.footprint, ahead.shape.nodes)],
             "admission": {

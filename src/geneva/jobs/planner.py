@@ -116,6 +116,8 @@ class Plan:
         What becomes of that there.
     known_peak_bytes : int
         The most memory that an applier of this function took in earlier jobs; 0 if unknown.
+    free_disk_bytes : int or None
+        Room on the disk that the table is on; None in an object store, or if unknown.
     """
 
     table_name: str
@@ -134,6 +136,7 @@ class Plan:
     footprint: Footprint | None = None
     admission: Admission | None = None
     known_peak_bytes: int = 0
+    free_disk_bytes: int | None = None
 
     @property
     def has_work(self) -> bool:

@@ -46,6 +46,8 @@ from geneva.jobs.planner import Plan
 from geneva.jobs.scheduler import Scheduler
 from geneva.jobs.stall import StallWatch
 
+# Who presses Ctrl-C waits for two seconds, not for a batch of minutes.
+_INTERRUPTED_S = 1.2
 # Before that, a job that is slow to read would say so all the time.
 _SAY_STALLED_S = 30.0
 
@@ -268,7 +270,10 @@ class JobState:
         if self._error is not None:
             return []
         self._error = error
-        self._stop_deadline_s = self.scheduler.now_s + self._limits.stop_grace_s
+        grace_s = self._limits.stop_grace_s
+        if isinstance(error, KeyboardInterrupt):
+            grace_s = min(grace_s, _INTERRUPTED_S)
+        self._stop_deadline_s = self.scheduler.now_s + grace_s
         return [
             StopTask(w) for w, state in self.scheduler.workers.items() if state.task is not None
         ]

@@ -23,7 +23,11 @@ from geneva.jobs.state import JobState
 from geneva.pipeline.admission import Grant, admitted
 from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.environment import Versions
-from geneva.pipeline.memory_fit import batches_within_memory, workers_within_memory
+from geneva.pipeline.fitting import (
+    batches_within_memory,
+    warn_of_full_disk,
+    workers_within_memory,
+)
 from geneva.pipeline.meter import ProgressMeter
 from geneva.pipeline.reservation import Reservation, pause_unless
 from geneva.resources.request import Machine
@@ -37,6 +41,7 @@ from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.parts import remove_parts
 from geneva.storage.peaks import read_peak, write_peak
 from geneva.storage.snapshot import take_snapshot
+from geneva.storage.space import free_bytes
 
 # A round whose fragments were moved under it is planned again, but not for ever.
 _MOST_ROUNDS = 10
@@ -201,6 +206,7 @@ class BackfillRun:
             grant = workers_within_memory(grant, target, known_peak_bytes, warn)
             self._granted = grant.workers
             spec = batches_within_memory(spec, planned, dataset, column, grant, warn)
+            warn_of_full_disk(planned, free_bytes(self._job.location), warn)
             with held.tagged(dataset):
                 outcome = self._drive(spec, planned, dataset, grant, warn)
             self._remove_parts(planned)

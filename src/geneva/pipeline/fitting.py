@@ -1,4 +1,4 @@
-"""Make a job fit into the memory that its appliers may take, before it begins."""
+"""Make a job fit into memory before it begins, and warn if it will not fit on the disk."""
 
 from __future__ import annotations
 
@@ -59,6 +59,20 @@ def workers_within_memory(
         f"instead of {grant.workers}. {advice}"
     )
     return replace(grant, workers=fit, applier_bytes=grant.memory_bytes // fit)
+
+
+def warn_of_full_disk(
+    planned: Plan, free_disk_bytes: int | None, warn: Callable[[str], None]
+) -> None:
+    """Warn of values that do not fit on the table's disk, as far as their type says."""
+    if free_disk_bytes is None or planned.output_bytes <= free_disk_bytes:
+        return
+    warn(
+        f"Backfill of {planned.table_name}.{planned.column_name} writes about "
+        f"{size(planned.output_bytes)}, and {size(free_disk_bytes)} are free on the table's disk. "
+        "It goes on until that is full, and keeps what is computed. Free some space, or compute a "
+        "part of the rows with where= or num_frags=."
+    )
 
 
 def batches_within_memory(
