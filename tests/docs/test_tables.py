@@ -122,3 +122,32 @@ def test_every_metric_is_documented() -> None:
     metrics = ProgressMeter(Progress("job", "table", "column"), lambda progress: None).metrics()
     documented = [code_spans(row[0])[0] for row in table_rows(GUIDE / "backfill.md", "Metric")]
     assert documented == list(metrics)
+
+
+def test_the_resource_guide_has_the_codes_numbers() -> None:
+    from geneva.pipeline.batching import FIRST_BATCH_ROWS
+    from geneva.resources.memory import MemoryEstimate
+    from geneva.transformer.udf import UDF
+
+    text = " ".join((GUIDE / "resources.md").read_text().split())
+    assert f"estimate is {MemoryEstimate(0, 0).applier_bytes >> 20} MiB for the process" in text
+    assert f"Batches start at {FIRST_BATCH_ROWS} rows" in text
+    backfill = inspect.signature(geneva.Table.backfill).parameters
+    reference = {
+        code_spans(name)[0]: default
+        for name, default, *_ in table_rows(GUIDE / "resources.md", "Parameter of `backfill()`")
+    }
+    for name in ("concurrency", "intra_applier_concurrency"):
+        assert reference[name] == str(backfill[name].default)
+    assert reference["batch_size"] == f"adaptive, from {FIRST_BATCH_ROWS}"
+    asked = {
+        code_spans(name)[0]: default
+        for name, default, *_ in table_rows(GUIDE / "resources.md", "What one applier asks for")
+    }
+    plain = geneva.udf(lambda id: id, data_type=pa.int64())
+    assert isinstance(plain, UDF)
+    assert asked == {
+        "num_cpus": f"{plain.num_cpus:g}",
+        "num_gpus": f"{plain.num_gpus:g}",
+        "memory": "none" if plain.memory is None else str(plain.memory),
+    }
