@@ -215,8 +215,8 @@ def test_part_way_a_worker_and_the_place_of_a_unit_are_lost_and_the_job_goes_on(
         for node in [cluster.head_node, *nodes, *nodes]:
             here = NodeAffinitySchedulingStrategy(node.node_id, soft=False)
             tenants.append(Tenant.options(scheduling_strategy=here).remote())
-        seen = wait_for(lambda: job.status().waiting_for)
-        assert "a further applier needs 1 CPU on one node" in seen and "others" in seen, seen
+        words = ["a further applier needs 1 CPU on one node", "others"]
+        wait_for(lambda: all(word in job.status().waiting_for for word in words))
         assert not job.done() and job.status().rows_done < 400
         result = job.result(timeout=60)
         assert result.metrics["worker_losses"] >= 2, result.metrics
