@@ -291,7 +291,7 @@ def test_memory_that_appliers_take_is_measured_remembered_and_heeded(make_table)
 
     assert run(240 << 20, 1200 << 20).concurrency == (1200 << 20) // peak
     assert "in an earlier job" in warned[0]
-    assert "instead of 4" in warned[0]
+    assert "run at once now" in warned[0]
     warned.clear()
     assert run(10 << 30, 40 << 30).concurrency == 4
     assert not warned

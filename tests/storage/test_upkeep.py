@@ -299,6 +299,11 @@ def test_only_what_is_surely_dead_loses_its_things(life, silent_s, goes):
         (StoredFile("_udfs/00", 9, None), {}, False, False),
         (StoredFile("_udfs/00", 9, None), {}, True, True),
         (StoredFile("_udfs/00", 9, 60.0), {}, True, False),
+        # What is known of a column is of use as long as there is the column.
+        (StoredFile("_geneva/peaks/7-ab", 9, 9e9), {}, True, False),
+        (StoredFile("_geneva/peaks/8-ab", 9, 60.0), {}, False, True),
+        (StoredFile("_geneva/proofs/7/ab.json", 9, 9e9), {}, True, False),
+        (StoredFile("_geneva/proofs/8/ab.json", 9, 60.0), {}, False, True),
     ],
 )
 def test_files(file, changes, resumable, goes):

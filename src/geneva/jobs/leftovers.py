@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 
 from geneva.storage.claims import Life
@@ -11,6 +12,8 @@ from geneva.storage.files import (
     FUNCTIONS_FOLDER,
     OVERRIDES_FOLDER,
     PARTS_FOLDER,
+    PEAKS_FOLDER,
+    PROOFS_FOLDER,
     StoredFile,
 )
 from geneva.storage.inventory import (
@@ -37,6 +40,7 @@ class Kind(enum.Enum):
     COLUMN_FILE = "column file"
     NOTE = "note of a function"
     FUNCTION = "function"
+    KNOWN = "column note"
     UNFINISHED = "unfinished file"
 
 
@@ -131,6 +135,8 @@ class _Decision:
             kind, why = Kind.FUNCTION, self._function(file)
         elif path.startswith(OVERRIDES_FOLDER):
             kind, why = Kind.NOTE, self._note(file)
+        elif path.startswith((PROOFS_FOLDER, PEAKS_FOLDER)):
+            kind, why = Kind.KNOWN, self._known(path)
         else:
             return None  # A lease, which was judged as a claim.
         return None if why is None else (kind, why)
@@ -176,6 +182,13 @@ class _Decision:
         if in_use or not self._is_old(file) or (field.isdigit() and int(field) in self.busy):
             return None
         return "nothing is left of its job"
+
+    def _known(self, path: str) -> str | None:
+        field = path.removeprefix(PROOFS_FOLDER).removeprefix(PEAKS_FOLDER).strip("/")
+        found = re.match(r"\d+", field)
+        if found is None or int(found[0]) in self._there.columns | self.busy:
+            return None
+        return "its column is gone"
 
     def _is_old(self, file: StoredFile) -> bool:
         return self._all if file.age_s is None else file.age_s > _YOUNG_S

@@ -43,19 +43,37 @@ class MemoryWatch:
         if self._warned or not 0 < limits.applier_bytes < peak_bytes:
             return []
         self._warned = True
-        fit = workers_in_memory(limits.max_workers, limits.memory_bytes, peak_bytes)
-        consequence = (
-            "Those on one node may use up its memory"
-            if not limits.memory_bytes
-            else "One applier alone may use up the machine's memory"
-            if peak_bytes > limits.memory_bytes
-            else f"At most {fit} run at once now"
-        )
-        return [
-            Warn(
-                f"Backfill of {self._target}: an applier took {size(peak_bytes)}, and each "
-                f"of {limits.max_workers} may take {size(limits.applier_bytes)}. {consequence}. "
-                f"With memory={suggested_memory(peak_bytes)} on the function, as many run as there "
-                "is memory for."
-            )
-        ]
+        each = (limits.max_workers, limits.applier_bytes, limits.memory_bytes)
+        return [Warn(memory_shortage(self._target, peak_bytes, "", *each))]
+
+
+def memory_shortage(
+    target: str, peak_bytes: int, when: str, workers: int, applier_bytes: int, memory_bytes: int
+) -> str:
+    """Say that an applier took more than each of them may take, what follows, and what to do.
+
+    Parameters
+    ----------
+    target
+        Table and column.
+    peak_bytes
+        What it took.
+    when
+        When that was, if not now: " in an earlier job".
+    workers, applier_bytes, memory_bytes
+        How many there may be, what each may take, and all together; 0 where they do not share one
+        machine.
+    """
+    fit = workers_in_memory(workers, memory_bytes, peak_bytes)
+    consequence = (
+        "Those on one node may use up its memory"
+        if not memory_bytes
+        else "One applier alone may use up the machine's memory"
+        if peak_bytes > memory_bytes
+        else f"At most {fit} run at once now"
+    )
+    return (
+        f"Backfill of {target}: an applier took {size(peak_bytes)}{when}, and each of {workers} "
+        f"may take {size(applier_bytes)}. {consequence}. With memory={suggested_memory(peak_bytes)}"
+        " on the function, as many run as there is memory for."
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from geneva.jobs.memory_watch import memory_shortage
 from geneva.jobs.planner import Plan
 from geneva.jobs.spec import BackfillSpec
 from geneva.jobs.wording import size
@@ -13,7 +14,6 @@ from geneva.resources.memory import (
     MemoryEstimate,
     largest_batch,
     rows_held,
-    suggested_memory,
     workers_in_memory,
 )
 from geneva.storage.dataset import Dataset
@@ -42,22 +42,11 @@ def workers_within_memory(
     """
     if known_peak_bytes <= grant.applier_bytes or not grant.applier_bytes:
         return grant
-    fit = workers_in_memory(grant.workers, grant.memory_bytes, known_peak_bytes)
-    took = f"Backfill of {target}: an applier took {size(known_peak_bytes)} in an earlier job"
-    advice = (
-        f"With memory={suggested_memory(known_peak_bytes)} on the function, as many are granted "
-        "as there is memory for."
-    )
+    each = (grant.workers, grant.applier_bytes, grant.memory_bytes)
+    warn(memory_shortage(target, known_peak_bytes, " in an earlier job", *each))
     if not grant.memory_bytes:
-        warn(
-            f"{took}, and each of {grant.workers} may take {size(grant.applier_bytes)}. Those on "
-            f"one node may use up its memory. {advice}"
-        )
         return grant
-    warn(
-        f"{took}, and all together may take {size(grant.memory_bytes)}. At most {fit} run at once "
-        f"instead of {grant.workers}. {advice}"
-    )
+    fit = workers_in_memory(grant.workers, grant.memory_bytes, known_peak_bytes)
     return replace(grant, workers=fit, applier_bytes=grant.memory_bytes // fit)
 
 

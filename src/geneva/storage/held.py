@@ -46,18 +46,18 @@ class ColumnFields:
         self.ordered = [field.id() for field in read if field is not None]
         self.output = column.field_id
         self._column = column
-        self._inputs = input_field_ids(dataset, column)
-        self._outputs = output_field_ids(dataset, column)
+        self.inputs = input_field_ids(dataset, column)
+        self.outputs = output_field_ids(dataset, column)
 
     def held_by(self, fragment: Any) -> Held:
         """Look at a fragment, at this or any other version."""
-        positions = file_positions(fragment, self._inputs)
+        positions = file_positions(fragment, self.inputs)
         names = {path for path, _, _ in positions}
-        outputs = file_positions(fragment, self._outputs)
+        outputs = file_positions(fragment, self.outputs)
         sizes = (f.file_size_bytes or 0 for f in fragment.data_files() if f.path in names)
         return Held(
             path=outputs[0][0] if outputs else None,
-            fingerprint=fragment_fingerprint(self._column, self.ordered, positions),
+            fingerprint=_fingerprint(self._column, self.ordered, positions),
             input_bytes=sum(sizes),
         )
 
@@ -73,7 +73,7 @@ def output_field_ids(dataset: Dataset, column: ComputedColumn) -> set[int]:
     return set(leaf_ids(lance_field(dataset, column.name)))
 
 
-def fragment_fingerprint(
+def _fingerprint(
     column: ComputedColumn, inputs: list[int], positions: list[tuple[str, int, int]]
 ) -> str:
     """Identify a function's version together with the files that it reads in one fragment.

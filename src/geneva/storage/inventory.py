@@ -21,6 +21,8 @@ from geneva.storage.files import (
     LEASES_FOLDER,
     OVERRIDES_FOLDER,
     PARTS_FOLDER,
+    PEAKS_FOLDER,
+    PROOFS_FOLDER,
     StoredFile,
     TableFiles,
 )
@@ -31,6 +33,15 @@ from geneva.storage.snapshot import take_snapshot
 from geneva.storage.tags import JobTag, list_tags
 
 DATA_FOLDER = "data"
+_FOLDERS = (
+    PARTS_FOLDER,
+    DATA_FOLDER,
+    FUNCTIONS_FOLDER,
+    LEASES_FOLDER,
+    OVERRIDES_FOLDER,
+    PROOFS_FOLDER,
+    PEAKS_FOLDER,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,8 @@ class Inventory:
     Attributes
     ----------
     files : tuple of StoredFile
-        Parts, column files, packed functions, leases, notes and unfinished files.
+        Parts, column files, packed functions, leases, notes, what is known of columns, and
+        unfinished files.
     tags : tuple of JobTag
         Tags of jobs.
     claims : tuple of SeenClaim
@@ -114,7 +126,7 @@ def take_inventory(location: TableLocation) -> Inventory:
     dataset = open_dataset(location)
     stored = [
         file
-        for folder in (PARTS_FOLDER, DATA_FOLDER, FUNCTIONS_FOLDER, LEASES_FOLDER, OVERRIDES_FOLDER)
+        for folder in _FOLDERS
         for file in files.survey(folder)
         if folder != DATA_FOLDER or _is_ours(file.path)
     ]

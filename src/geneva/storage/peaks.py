@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 
-from geneva.storage.files import TableFiles
+from geneva.storage.files import PEAKS_FOLDER, TableFiles
 from geneva.storage.model import ComputedColumn
-
-PEAKS_FOLDER = "_geneva/peaks"
 
 
 def read_peak(files: TableFiles, column: ComputedColumn) -> int:

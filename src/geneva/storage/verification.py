@@ -21,7 +21,7 @@ from geneva.storage.dataset import Dataset, file_positions, in_words, lance_fiel
 from geneva.storage.definitions import computed_column, definition_of, stored_digest
 from geneva.storage.facts import ColumnFacts, FileFacts, FragmentFacts
 from geneva.storage.files import TableFiles
-from geneva.storage.held import fragment_fingerprint, input_field_ids, output_field_ids
+from geneva.storage.held import ColumnFields
 from geneva.storage.model import ComputedColumn, Part, TableLocation
 from geneva.storage.parts import list_parts
 from geneva.storage.reader import read_column
@@ -113,17 +113,13 @@ class _Look:
         self._defined = defined
         self._parts = parts
         self._session = LanceFileSession(f"{location.uri}/data", storage_options=location.options)
-        self._inputs = input_field_ids(dataset, column)
-        self._outputs = output_field_ids(dataset, column)
-        read = map(partial(lance_field, dataset), column.input_columns)
-        self._ordered = [field.id() for field in read if field is not None]
+        self._fields = ColumnFields(dataset, column)
 
     def at_fragment(self, fragment: Any) -> FragmentFacts:
         """Look at what one fragment holds of the column."""
-        read = file_positions(fragment, self._inputs)
-        fingerprint = fragment_fingerprint(self._column, self._ordered, read)
-        held = {path for path, _, _ in file_positions(fragment, self._outputs)}
-        shared = held & {path for path, _, _ in read}
+        fingerprint = self._fields.held_by(fragment).fingerprint
+        held = {path for path, _, _ in file_positions(fragment, self._fields.outputs)}
+        shared = held & {path for path, _, _ in file_positions(fragment, self._fields.inputs)}
         files = tuple(
             self._at_file(file, holds_inputs=file.path in shared)
             for file in fragment.data_files()
