@@ -154,6 +154,33 @@ class FatalWorkerHardwareError(FatalWorkerError):
     """Workers were lost with their nodes more often than the job allows."""
 
 
+class FatalWorkerTransientError(FatalWorkerError):
+    """Workers were lost for a reason that is expected to pass."""
+
+
+class RowTimeoutError(FatalWorkerError, TimeoutError):
+    """The function did not return for a row within ``row_timeout``."""
+
+
+class SkipThresholdExceededError(GenevaError, RuntimeError):
+    """More rows failed than the job allows; those computed before are kept.
+
+    Attributes
+    ----------
+    skipped, processed : int
+        Rows that failed, and rows that were done by then, those that failed included.
+    max_count : int or None
+        Most rows that may fail, as a number.
+    max_fraction : float or None
+        The same as a share of the job's rows.
+    """
+
+    skipped: int = 0
+    processed: int = 0
+    max_count: int | None = None
+    max_fraction: float | None = None
+
+
 class DriverLostError(FatalWorkerHardwareError):
     """The driver of a job is gone for good; a new backfill goes on from what is kept."""
 

@@ -35,6 +35,12 @@ class JobContext:
     versions : tuple of (str, str)
         Versions that a worker's environment must share with the caller's; none are checked where
         workers run in the caller's own environment.
+    policy : bytes or None
+        Pickled, what becomes of rows that fail; None leaves it to the function.
+    row_timeout_s : float or None
+        Seconds that one call of the function may take.
+    memory_limit_bytes : int
+        Memory with which a worker is stopped; 0 for none.
     """
 
     job_id: str
@@ -48,6 +54,9 @@ class JobContext:
     checkpoint_interval_s: float
     threads: int
     versions: tuple[tuple[str, str], ...] = ()
+    policy: bytes | None = None
+    row_timeout_s: float | None = None
+    memory_limit_bytes: int = 0
 
     @property
     def round_id(self) -> str:
@@ -101,11 +110,24 @@ class SplitTask:
 
 @dataclass(frozen=True, slots=True)
 class WriteFragment:
-    """Let a worker make one column file out of a fragment's parts."""
+    """Let a worker make one column file out of a fragment's parts.
+
+    Attributes
+    ----------
+    worker : int
+        The worker.
+    fragment : FragmentPlan
+        The fragment.
+    parts : tuple of Part
+        What was computed of it.
+    lost : tuple of int
+        Physical offsets of rows that kill whoever computes them.
+    """
 
     worker: int
     fragment: FragmentPlan
     parts: tuple[Part, ...]
+    lost: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from geneva.jobs.commands import Role
@@ -178,6 +178,8 @@ class RowsApplied:
         Where the time went.
     peak_memory_bytes : int
         The most memory that the worker's process has held in this job; 0 where it is not measured.
+    failed : dict of int to int
+        How many of the rows failed, by the matcher of the policy that skips them.
     """
 
     worker: int
@@ -187,6 +189,7 @@ class RowsApplied:
     position: int
     times: StageTimes
     peak_memory_bytes: int = 0
+    failed: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

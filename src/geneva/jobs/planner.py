@@ -58,6 +58,9 @@ class FragmentPlan:
         Whether all live rows are computed when this is done.
     parts : tuple of Part
         Parts of an earlier job to take over.
+    failed : bytes or None
+        Rows for which the function failed in earlier calls, packed; those that are not computed now
+        stay failed.
     """
 
     fragment_id: int
@@ -71,6 +74,7 @@ class FragmentPlan:
     keep_old: bool
     complete: bool
     parts: tuple[Part, ...] = ()
+    failed: bytes | None = None
 
     @property
     def whole(self) -> bool:
@@ -198,6 +202,7 @@ _WHY = {
     Origin.PARTIAL: "were not computed in earlier calls",
     Origin.STALE: "were computed by another version of the function or from other inputs",
     Origin.FRESH: "are computed",
+    Origin.FAILED: "failed in earlier calls",
 }
 
 
@@ -256,8 +261,10 @@ def _nothing_to_do(state: FragmentState, spec: BackfillSpec) -> str | None:
     """
     if state.live_rows == 0:
         return "all rows are deleted"
-    if state.pending_rows or state.parts:
+    if state.pending_rows or (state.parts and spec.only is None):
         return None
+    if spec.only is not None:
+        return "no rows failed"
     if spec.where is None or (state.origin is Origin.FRESH and not state.redo):
         return "computed already"
     return "no rows match the filter" if state.redo else "no rows to compute match the filter"
@@ -274,7 +281,7 @@ def _fragment_plan(state: FragmentState, spec: BackfillSpec) -> FragmentPlan:
     # Where every row is computed now, nothing of the old file is kept. It is not read then, and may
     # be damaged.
     afresh = state.pending_rows == state.live_rows and not state.parts
-    everything = spec.where is None or afresh
+    everything = (spec.where is None and spec.only is None) or afresh
     partial = state.origin is Origin.PARTIAL and not state.redo
     held = state.origin is not Origin.MISSING
     keep_old = held and not afresh and (not everything or partial)
@@ -290,6 +297,7 @@ def _fragment_plan(state: FragmentState, spec: BackfillSpec) -> FragmentPlan:
         keep_old=keep_old,
         complete=everything or state.origin is Origin.FRESH,
         parts=state.parts,
+        failed=state.failed,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from geneva.errors import InvalidArgumentError
+from geneva.jobs.failure_rules import FailureRules
 from geneva.storage.model import ComputedColumn
+from geneva.transformer.policy import ErrorPolicy, OnError, SkipLimit, policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,14 @@ class BackfillSpec:
     admission_check, admission_strict : bool or None
         Whether it is looked at what the job asks for, and whether it is then refused; None leaves
         it to the settings.
+    only : str or None
+        "errors" computes only rows that failed before.
+    row_timeout_s : float or None
+        Seconds that one call of the function may take.
+    policy : ErrorPolicy or None
+        What becomes of rows that fail, if the call says so; None leaves it to the function.
+    failure_rules : FailureRules
+        What follows from the policy for rows that kill their process, and for the job.
     """
 
     column: str
@@ -85,6 +95,10 @@ class BackfillSpec:
     accelerator_type: str | None = None
     admission_check: bool | None = None
     admission_strict: bool | None = None
+    only: str | None = None
+    row_timeout_s: float | None = None
+    policy: ErrorPolicy | None = None
+    failure_rules: FailureRules = field(default_factory=FailureRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,7 @@ class BackfillArguments:
     """The keyword arguments of ``backfill()`` as they were given; None where they were not."""
 
     where: str | None = None
+    only: str | None = None
     force: bool = False
     concurrency: int = 8
     intra_applier_concurrency: int = 1
@@ -109,6 +124,9 @@ class BackfillArguments:
     commit_granularity: int | None = 64
     timeout: timedelta | float | None = None
     stall_timeout: timedelta | float | None = None
+    on_error: OnError | None = None
+    max_errors: float | None = None
+    row_timeout: timedelta | float | None = None
     _admission_check: bool | None = None
     _admission_strict: bool | None = None
 
@@ -149,6 +167,8 @@ def check_arguments(arguments: BackfillArguments) -> None:
     _check_admission(arguments)
     _duration("timeout", arguments.timeout)
     _duration("stall_timeout", arguments.stall_timeout)
+    _duration("row_timeout", arguments.row_timeout)
+    _check_errors(arguments)
 
 
 def _check_checkpoints(arguments: BackfillArguments) -> None:
@@ -161,6 +181,15 @@ def _check_checkpoints(arguments: BackfillArguments) -> None:
             _refuse("min_checkpoint_size", low, f"at most {name} ({bound})")
     if every_s is not None and not (_is_number(every_s) and every_s > 0):
         _refuse("checkpoint_interval_seconds", every_s, "a number of seconds greater than 0")
+
+
+def _check_errors(arguments: BackfillArguments) -> None:
+    policy_of(arguments.on_error, None, "backfill")
+    SkipLimit.of(arguments.max_errors)
+    if arguments.only not in (None, "errors"):
+        _refuse("only", arguments.only, '"errors" or None')
+    if arguments.only is not None and arguments.force:
+        _refuse("force", True, 'False with only="errors": rows that failed are not computed yet')
 
 
 def _check_admission(arguments: BackfillArguments) -> None:
@@ -187,6 +216,11 @@ def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> Backf
         return options.get(name) if value is None else value
 
     largest, smallest = _part_sizes(column, arguments)
+    policy = None
+    rules: dict[str, Any] = options.get("failure_rules") or {}
+    if arguments.on_error is not None:
+        policy = policy_of(arguments.on_error, None, "backfill")
+        rules = {**rules, **policy.rules()}
     batch_size = chosen("batch_size")
     return BackfillSpec(
         column=column.name,
@@ -214,6 +248,10 @@ def backfill_spec(column: ComputedColumn, arguments: BackfillArguments) -> Backf
         accelerator_type=options.get("accelerator_type"),
         admission_check=arguments._admission_check,  # noqa: SLF001 - an argument of backfill()
         admission_strict=arguments._admission_strict,  # noqa: SLF001
+        only=arguments.only,
+        row_timeout_s=_seconds(chosen("row_timeout")),
+        policy=policy,
+        failure_rules=FailureRules.from_json(rules, SkipLimit.of(chosen("max_errors"))),
     )
 
 

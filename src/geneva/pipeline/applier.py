@@ -6,51 +6,53 @@ callable and takes its orders from a :class:`TaskControl` that another thread ma
 
 from __future__ import annotations
 
+import contextlib
+import pickle
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from geneva.errors import UDFError
 from geneva.jobs.commands import JobContext
-from geneva.jobs.events import (
-    BatchRows,
-    Event,
-    PartWritten,
-    RowsApplied,
-    StageTimes,
-    TaskApplied,
-    TaskFailed,
-    TaskStarted,
-)
+from geneva.jobs.events import BatchRows, PartWritten, TaskApplied, TaskFailed, TaskStarted
 from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.jobs.stage import Stage
+from geneva.pipeline import isolation
 from geneva.pipeline.activity import Activity
+from geneva.pipeline.attempts import Attempts, Interrupted
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.environment import check_environment
-from geneva.pipeline.failure import FailedPlace, call_error, placed_error, setup_error
+from geneva.pipeline.failure import (
+    FailedPlace,
+    call_error,
+    failed_call,
+    failed_row,
+    placed_error,
+    setup_error,
+)
 from geneva.pipeline.flight_recorder import FlightRecorder
+from geneva.pipeline.isolation import Computed
 from geneva.pipeline.output import TaskOutput
 from geneva.pipeline.peak_memory import PeakMemory
+from geneva.pipeline.reporter import Emit, Reporter
 from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import load_function
+from geneva.storage.failures import FailedRow, FailureSource, write_failures
 from geneva.storage.files import TableFiles
 from geneva.storage.model import Part, RowRange, unpack_rows
 from geneva.storage.reader import RowReader, row_id_at
 from geneva.transformer.binding import BoundFunction, CallFailed, bind
-
-_REPORT_S = 0.05
+from geneva.transformer.policy import ErrorPolicy
 
 Batch = tuple[np.ndarray, pa.RecordBatch]
-Emit = Callable[[Event], None]
 
 
 class Applier:
@@ -89,6 +91,7 @@ class Applier:
         self._place = place
         self._files = TableFiles(context.location)
         self._bound: BoundFunction | None = None
+        self._policy = ErrorPolicy()
         self._pool: ThreadPoolExecutor | None = None
         self._sizer = BatchSizer(context.batch_size, context.checkpoint_size)
         self._reported_at = 0.0
@@ -122,10 +125,16 @@ class Applier:
         try:
             if self._bound is None:
                 emit(TaskStarted(self._worker, task.task_id, setup_s=self._set_up()))
-            reporter = _Reporter(self._worker, task, emit, self._reported_at, self._memory)
+            reporter = Reporter(self._worker, task, emit, self._reported_at, self._memory)
             note_part = partial(self._note_part, emit, task, reporter)
             output = TaskOutput(
-                self._context, self.column_files, task, fragment, control, note_part
+                self._context,
+                self.column_files,
+                task,
+                fragment,
+                control,
+                note_part,
+                self._note_failures,
             )
             self._compute(task, fragment, control, output, reporter)
             done = RowRange(task.rows.start, control.end())
@@ -138,7 +147,20 @@ class Applier:
             placed = placed_error(_kept(output, error), self._place)
             emit(TaskFailed(self._worker, task.task_id, placed))
 
-    def _note_part(self, emit: Emit, task: ApplyTask, reporter: _Reporter, part: Part) -> None:
+    def _note_failures(self, rows: list[FailedRow]) -> None:
+        context = self._context
+        source = FailureSource(
+            job_id=context.job_id,
+            call_id=context.call_id,
+            table_name=context.location.name,
+            table_uri=context.location.uri,
+            version=context.version,
+            column=context.column,
+            worker=self._place or f"worker process {self._worker}",
+        )
+        write_failures(self._files, self.dataset, source, rows)
+
+    def _note_part(self, emit: Emit, task: ApplyTask, reporter: Reporter, part: Part) -> None:
         # Rows are reported before they are durable, so that only rows at risk count as lost.
         reporter.flush(part.rows.stop)
         emit(PartWritten(self._worker, task.task_id, part))
@@ -159,6 +181,8 @@ class Applier:
         # From here on it is the user's code that takes the time: imports, and setup().
         self._activity.enter(Stage.SETUP)
         function = load_function(packed, payload)
+        said = self._context.policy
+        self._policy = function.policy if said is None else pickle.loads(said)
         self._bound = bind(function, columns)
         try:
             self._bound.set_up()
@@ -175,30 +199,44 @@ class Applier:
         fragment: FragmentPlan,
         control: TaskControl,
         output: TaskOutput,
-        reporter: _Reporter,
+        reporter: Reporter,
     ) -> None:
-        for (offsets, batch), values, seconds in self._computed(task, fragment, control, reporter):
+        for (offsets, _), computed, seconds in self._computed(task, fragment, control, reporter):
             self._activity.enter(Stage.CHECKPOINT)
-            if isinstance(values, CallFailed):
-                kept = len(values.computed)
-                reporter.add(kept, values.computed.nbytes, int(offsets[kept]))
-                output.append(offsets[:kept], values.computed)
-                reporter.flush(int(offsets[kept]))
-                raise self._failure(values, fragment, offsets, batch.num_rows)
-            self._sizer.record(batch.num_rows, seconds, values.nbytes)
-            reporter.add(len(offsets), values.nbytes, int(offsets[-1]) + 1)
-            output.append(offsets, values)
+            values, failures, ended = computed.values, computed.failures, computed.ended_by
+            done = len(values)
+            upto = int(offsets[done - 1]) + 1 if done else int(offsets[0])
+            if ended is None:
+                self._sizer.record(done, seconds, values.nbytes)
+            reporter.add(done, values.nbytes, upto, [failure.rule for failure in failures])
+            if failures:
+                output.leave_out([failed_row(f, fragment.fragment_id, offsets) for f in failures])
+                kept = computed.kept
+                output.append(offsets[kept], values.take(pa.array(kept)), upto)
+            else:
+                output.append(offsets[:done], values, upto)
             reporter.checkpoint_s = output.seconds
+            if ended is not None:
+                reporter.flush(upto)
+                if isinstance(ended.cause, Interrupted):
+                    control.give_up(int(offsets[done]))
+                    return
+                raise self._failure(ended, fragment, offsets, computed)
 
     def _failure(
-        self, failed: CallFailed, fragment: FragmentPlan, offsets: np.ndarray, rows: int
+        self, failed: CallFailed, fragment: FragmentPlan, offsets: np.ndarray, computed: Computed
     ) -> UDFError:
-        offset = int(offsets[failed.row or 0])
-        place = FailedPlace(fragment.fragment_id, offset, rows, row_id=None)
+        first = len(computed.values) if failed.row is None else failed.row
+        place = FailedPlace(
+            fragment.fragment_id, int(offsets[first]), computed.ended_rows, row_id=None
+        )
         if failed.row is not None:
             self._activity.enter(Stage.READ)
-            row_id = row_id_at(self.dataset, fragment.fragment_id, offset)
+            row_id = row_id_at(self.dataset, fragment.fragment_id, place.offset)
             place = replace(place, row_id=row_id, rows=1)
+        # The job ends with it; that it is not on record must not hide why.
+        with contextlib.suppress(OSError):
+            self._note_failures([failed_call(failed, place, computed.attempts)])
         return call_error(self._context, failed, place)
 
     def _computed(
@@ -206,12 +244,11 @@ class Applier:
         task: ApplyTask,
         fragment: FragmentPlan,
         control: TaskControl,
-        reporter: _Reporter,
-    ) -> Iterator[tuple[Batch, pa.Array | CallFailed, float]]:
-        """Yield batches with what the function returned for them, in order of rows."""
-        assert self._bound is not None  # noqa: S101 - _set_up() came first
-        compute = partial(self._timed, self._bound.compute, task.fragment_id, reporter)
-        in_flight: deque[tuple[Batch, Future[tuple[Any, float]]]] = deque()
+        reporter: Reporter,
+    ) -> Iterator[tuple[Batch, Computed, float]]:
+        """Yield batches with what became of them, in order of rows."""
+        compute = partial(self._timed, task.fragment_id, control, reporter)
+        in_flight: deque[tuple[Batch, Future[tuple[Computed, float]]]] = deque()
         for batch in self._batches(task, fragment, reporter):
             mine = control.claimed(batch)
             if mine is None:
@@ -230,29 +267,25 @@ class Applier:
             yield first, *future.result()
 
     def _timed(
-        self,
-        compute: Callable[[pa.RecordBatch], pa.Array],
-        fragment_id: int,
-        reporter: _Reporter,
-        batch: Batch,
-    ) -> tuple[pa.Array | CallFailed, float]:
+        self, fragment_id: int, control: TaskControl, reporter: Reporter, batch: Batch
+    ) -> tuple[Computed, float]:
+        assert self._bound is not None  # noqa: S101 - _set_up() came first
         offsets, columns = batch
+        attempts = Attempts(self._policy, control.pause)
         rows = RowRange(int(offsets[0]), int(offsets[-1]) + 1)
         started = time.perf_counter()
         self._activity.enter(Stage.UDF)
         with self._recorder.computing(BatchRows(fragment_id, rows)):
             try:
-                values = compute(columns)
-            except CallFailed as failed:
-                values = failed
+                computed = isolation.compute(self._bound, columns, attempts)
             finally:
                 self._activity.leave()
         seconds = time.perf_counter() - started
         reporter.udf_s += seconds
-        return values, seconds
+        return computed, seconds
 
     def _batches(
-        self, task: ApplyTask, fragment: FragmentPlan, reporter: _Reporter
+        self, task: ApplyTask, fragment: FragmentPlan, reporter: Reporter
     ) -> Iterator[Batch]:
         """Yield batches of the size that suits the function."""
         exclude = (
@@ -289,49 +322,3 @@ def _kept(output: TaskOutput | None, error: BaseException) -> BaseException:
         lost.__cause__ = error
         return lost
     return error
-
-
-class _Reporter:
-    """Collects what a task did and reports it a few times per second."""
-
-    def __init__(
-        self,
-        worker: int,
-        task: ApplyTask,
-        emit: Emit,
-        reported_at: float,
-        memory: PeakMemory | None,
-    ) -> None:
-        self._worker = worker
-        self._task_id = task.task_id
-        self._emit = emit
-        self._rows = self._bytes = 0
-        self._memory = memory
-        self.reported_at = reported_at
-        self._checkpoint_reported_s = 0.0
-        self.checkpoint_s = 0.0
-        self.read_s = 0.0
-        self.udf_s = 0.0
-
-    def add(self, rows: int, output_bytes: int, position: int) -> None:
-        self._rows += rows
-        self._bytes += output_bytes
-        # A worker's first batch is reported at once: it decides how many more are started.
-        if time.perf_counter() - self.reported_at >= _REPORT_S:
-            self.flush(position)
-
-    def flush(self, position: int) -> None:
-        if not self._rows:
-            return
-        times = StageTimes(
-            read_s=self.read_s,
-            udf_s=self.udf_s,
-            checkpoint_s=self.checkpoint_s - self._checkpoint_reported_s,
-        )
-        done = (self._rows, self._bytes)
-        peak_bytes = 0 if self._memory is None else self._memory.bytes
-        self._emit(RowsApplied(self._worker, self._task_id, *done, position, times, peak_bytes))
-        self._rows = self._bytes = 0
-        self.read_s = self.udf_s = 0.0
-        self._checkpoint_reported_s = self.checkpoint_s
-        self.reported_at = time.perf_counter()

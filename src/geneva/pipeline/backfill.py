@@ -42,6 +42,7 @@ from geneva.storage.parts import remove_parts
 from geneva.storage.peaks import read_peak, write_peak
 from geneva.storage.snapshot import take_snapshot
 from geneva.storage.space import free_bytes
+from geneva.transformer.pickling import pickle_by_value
 
 # A round whose fragments were moved under it is planned again, but not for ever.
 _MOST_ROUNDS = 10
@@ -266,6 +267,9 @@ class BackfillRun:
             checkpoint_interval_s=checkpoint_s,
             threads=spec.intra_applier_concurrency,
             versions=self._versions,
+            policy=None if spec.policy is None else pickle_by_value(spec.policy),
+            row_timeout_s=spec.row_timeout_s,
+            memory_limit_bytes=spec.memory_bytes,
         )
         driver = Driver(
             JobState(planned, limits),

@@ -43,6 +43,7 @@ class TaskControl:
         self._claimed = rows.start
         self._stop = rows.stop
         self._stopping = False
+        self._stopped = threading.Event()
 
     def claimed(self, batch: Batch) -> Batch | None:
         """Claim a batch and return the rows of it that are still this task's; None if none are."""
@@ -71,6 +72,16 @@ class TaskControl:
         """Let the task end after the rows that it has claimed."""
         with self._lock:
             self._stopping = True
+        self._stopped.set()
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, or return False as soon as the task is to stop."""
+        return not self._stopped.wait(seconds)
+
+    def give_up(self, at: int) -> None:
+        """Let a task that is stopping end before a row that it has claimed."""
+        with self._lock:
+            self._claimed = at
 
     def end(self) -> int:
         """Return up to which row the task accounts for, once nothing is being computed."""

@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass
 
 import cloudpickle
+import numpy as np
 
 from geneva.errors import (
     FatalWorkerError,
@@ -19,6 +20,8 @@ from geneva.errors import (
     with_details,
 )
 from geneva.jobs.commands import JobContext
+from geneva.pipeline.isolation import RowFailure
+from geneva.storage.failures import FailedRow
 from geneva.transformer.binding import CallFailed, ReturnMismatch
 from geneva.transformer.mismatch import RowMismatch
 
@@ -77,6 +80,33 @@ def call_error(context: JobContext, failed: CallFailed, place: FailedPlace) -> U
         _restore_class(failed.cause)
         error.__cause__ = failed.cause
     return error
+
+
+def failed_row(failure: RowFailure, fragment_id: int, offsets: np.ndarray) -> FailedRow:
+    """Return what is stored of a row that was left out."""
+    offset = int(offsets[failure.row])
+    return _in_store(failure.error, fragment_id, offset, failure.attempts, failure.inputs)
+
+
+def failed_call(failed: CallFailed, place: FailedPlace, attempts: int) -> FailedRow:
+    """Return what is stored of a call that ends the job; for a whole batch no row is named."""
+    offset = place.offset if failed.row is not None else -1
+    return _in_store(failed.cause, place.fragment_id, offset, attempts, failed.inputs)
+
+
+def _in_store(
+    error: BaseException, fragment_id: int, offset: int, attempts: int, inputs: str
+) -> FailedRow:
+    mismatch = isinstance(error, (RowMismatch, ReturnMismatch))
+    return FailedRow(
+        fragment_id=fragment_id,
+        offset=offset,
+        error_type=WrongReturnTypeError.__name__ if mismatch else type(error).__name__,
+        message=_in_words(error) if mismatch else str(error),
+        traceback="" if mismatch else _user_traceback(error),
+        attempts=attempts,
+        inputs=inputs,
+    )
 
 
 def setup_error(context: JobContext, cause: BaseException) -> UDFError:

@@ -18,8 +18,9 @@ from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.provenance import file_metadata
 from geneva.storage.column_file import ColumnFiles, ColumnFileWriter
+from geneva.storage.failures import FailedRow
 from geneva.storage.files import TableFiles
-from geneva.storage.model import ColumnFile, Part, RowRange
+from geneva.storage.model import ColumnFile, Part, RowRange, pack_rows
 from geneva.storage.parts import part_folder, write_part
 
 _MOST_BUFFERED_BYTES = 4 << 20
@@ -38,6 +39,8 @@ class TaskOutput:
         Says how much compute may be at risk.
     note_part
         Called with each part that became durable.
+    note_failures
+        Stores what went wrong with rows, before a file is written that leaves them out.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class TaskOutput:
         fragment: FragmentPlan,
         control: TaskControl,
         note_part: Callable[[Part], None],
+        note_failures: Callable[[list[FailedRow]], None],
     ) -> None:
         self._context = context
         self._column_files = column_files
@@ -57,6 +61,8 @@ class TaskOutput:
         self._whole = fragment.whole and task.rows == RowRange(0, fragment.physical_rows)
         self._control = control
         self._note_part = note_part
+        self._note_failures = note_failures
+        self._failures: list[FailedRow] = []
         self._offsets: list[np.ndarray] = []
         self._values: list[pa.Array] = []
         self._bytes = 0
@@ -67,13 +73,21 @@ class TaskOutput:
         self._opened_at = time.perf_counter()
         self.seconds = 0.0
 
-    def append(self, offsets: np.ndarray, values: pa.Array) -> None:
-        """Take the values of a batch, in order of rows."""
+    def leave_out(self, failures: list[FailedRow]) -> None:
+        """Take rows for which the function failed; before the values of their batch."""
+        self._failures += failures
+        self._rows += len(failures)
+
+    def append(self, offsets: np.ndarray, values: pa.Array, upto: int) -> None:
+        """Take the values of a batch, in order of rows, which ends before the offset ``upto``."""
         most = self._context.checkpoint_size or len(offsets)
         while len(offsets):
             room = most - self._rows if self._rows < most else most
             self._append(offsets[:room], values.slice(0, room))
             offsets, values = offsets[room:], values.slice(room)
+        self._position = max(self._position, upto)
+        if self._failures and self._checkpoint_due(time.perf_counter()):
+            self._write_part(self._position)
 
     def _append(self, offsets: np.ndarray, values: pa.Array) -> None:
         started = time.perf_counter()
@@ -88,8 +102,8 @@ class TaskOutput:
         if self._checkpoint_due(started):
             self._write_part(self._position)
         elif self._bytes > _MOST_BUFFERED_BYTES and self._direct is None:
-            if self._fits_one_interval(started):
-                self._open_direct()
+            if self._fits_one_interval(started) and not self._failures:
+                self._open_direct(complete=self._fragment.complete)
             else:
                 self._write_part(self._position)
         self.seconds += time.perf_counter() - started
@@ -100,14 +114,24 @@ class TaskOutput:
         Returns the column file if the task was a whole fragment, in one piece to its end.
         """
         untouched = self._part_start == self._task.rows.start
-        if not (self._whole and untouched and done == self._task.rows):
+        misnamed = self._direct is not None and bool(self._failures)
+        if misnamed or not (self._whole and untouched and done == self._task.rows):
             self._write_part(done.stop)
             return None
-        writer = self._direct or self._open_direct()
+        failed = self._failed()
+        complete = self._fragment.complete and not len(failed)
+        writer = self._direct or self._open_direct(complete=complete)
         rows = self._fragment.physical_rows
-        covered = None if self._fragment.complete else writer.covered_rows(rows)
-        metadata = file_metadata(self._context)
-        return writer.close(self._fragment.fragment_id, rows, metadata, covered)
+        covered = None if complete else writer.covered_rows(rows)
+        mask = np.zeros(rows, bool)
+        mask[failed] = True
+        return writer.close(
+            self._fragment.fragment_id,
+            rows,
+            file_metadata(self._context),
+            covered,
+            pack_rows(mask) if len(failed) else None,
+        )
 
     def keep(self) -> None:
         """Make what was taken so far durable, after a failure."""
@@ -131,9 +155,8 @@ class TaskOutput:
         share = (self._position - self._task.rows.start) / len(self._task.rows)
         return (now_s - self._opened_at) / share < self._control.checkpoint_interval_s / 2
 
-    def _open_direct(self) -> ColumnFileWriter:
-        fragment = self._fragment
-        writer = self._column_files.open(fragment.fingerprint, complete=fragment.complete)
+    def _open_direct(self, *, complete: bool) -> ColumnFileWriter:
+        writer = self._column_files.open(self._fragment.fingerprint, complete=complete)
         for offsets, values in zip(self._offsets, self._values, strict=True):
             writer.append(offsets, values)
         self._clear()
@@ -145,7 +168,8 @@ class TaskOutput:
             offsets, values = self._direct.take_back()
             self._direct = None
             self._offsets, self._values = [offsets], [values]
-        if self._offsets:
+        failed = self._failed()
+        if self._offsets or len(failed):
             part = write_part(
                 TableFiles(self._context.location),
                 part_folder(self._context.column.field_id, self._fragment.fingerprint),
@@ -158,12 +182,20 @@ class TaskOutput:
                 self._offsets,
                 self._values,
                 self._context.column.data_type,
+                failed,
             )
             self._note_part(part)
         self._part_start = stop
         self._rows = 0
         self._opened_at = time.perf_counter()
         self._clear()
+
+    def _failed(self) -> np.ndarray:
+        """Store what went wrong with rows since the last part; return their offsets."""
+        failures, self._failures = self._failures, []
+        if failures:
+            self._note_failures(failures)
+        return np.array([failure.offset for failure in failures], np.uint32)
 
     def _clear(self) -> None:
         self._offsets, self._values, self._bytes = [], [], 0

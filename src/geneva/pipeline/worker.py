@@ -126,7 +126,7 @@ class Worker:
             writer = Writer(
                 self._context, applier.dataset, applier.column_files, self._worker, self.activity
             )
-            writer.run(command.fragment, command.parts, self._emit)
+            writer.run(command.fragment, command.parts, command.lost, self._emit)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - ends the job
             self._emit(TaskFailed(self._worker, None, placed_error(error, self._place)))
 

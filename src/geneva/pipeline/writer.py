@@ -18,7 +18,7 @@ from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset
 from geneva.storage.files import TableFiles
 from geneva.storage.model import Part, pack_rows, unpack_rows
-from geneva.storage.parts import read_part
+from geneva.storage.parts import failed_in, read_part
 from geneva.storage.reader import read_column
 
 _WINDOW_ROWS = 8192
@@ -52,9 +52,23 @@ class Writer:
         self._activity = activity
 
     def run(
-        self, fragment: FragmentPlan, parts: tuple[Part, ...], emit: Callable[[Event], None]
+        self,
+        fragment: FragmentPlan,
+        parts: tuple[Part, ...],
+        lost: tuple[int, ...],
+        emit: Callable[[Event], None],
     ) -> None:
-        """Write a fragment's file and report it."""
+        """Write a fragment's file and report it.
+
+        Parameters
+        ----------
+        fragment, parts
+            The fragment and what was computed of it.
+        lost
+            Rows that kill whoever computes them.
+        emit
+            Takes the events.
+        """
         started = time.perf_counter()
         column = self._context.column
         files = TableFiles(self._context.location)
@@ -64,11 +78,15 @@ class Writer:
             tables.append(read_part(files, part))
         computed = _Computed(tables, column.data_type)
         self._activity.enter(Stage.WRITE)
-        writer = self._column_files.open(fragment.fingerprint, complete=fragment.complete)
-        covered = unpack_rows(fragment.kept, fragment.physical_rows)
-        covered[computed.offsets] = True
+        failed = _failed(fragment, tables, lost, computed.offsets)
+        covered = ~failed
+        if not fragment.complete:
+            covered &= unpack_rows(fragment.kept, fragment.physical_rows)
+            covered[computed.offsets] = True
+        complete = (fragment.complete and not failed.any()) or bool(covered.all())
+        writer = self._column_files.open(fragment.fingerprint, complete=complete)
         if fragment.keep_old:
-            for offsets, values in self._merged(fragment, computed):
+            for offsets, values in self._merged(fragment, computed, failed):
                 self._activity.enter(Stage.WRITE)
                 writer.append(offsets, values)
         else:
@@ -79,15 +97,19 @@ class Writer:
             fragment.fragment_id,
             fragment.physical_rows,
             file_metadata(self._context),
-            None if fragment.complete else pack_rows(covered),
+            None if complete else pack_rows(covered),
+            pack_rows(failed) if failed.any() else None,
         )
         seconds = time.perf_counter() - started
         emit(FragmentWritten(self._worker, file, StageTimes(write_s=seconds)))
 
     def _merged(
-        self, fragment: FragmentPlan, computed: _Computed
+        self, fragment: FragmentPlan, computed: _Computed, failed: np.ndarray
     ) -> Iterator[tuple[np.ndarray, pa.Array]]:
-        """Yield windows of old values with the computed ones over them."""
+        """Yield windows of old values with the computed ones over them, NULL for rows that failed.
+
+        The old value of a row that failed is of another function or other inputs.
+        """
         start = 0
         old_values = read_column(
             self._dataset, fragment.fragment_id, self._context.column, _WINDOW_ROWS
@@ -97,9 +119,24 @@ class Writer:
             offsets, values = computed.between(start, stop)
             choose = np.arange(len(old))
             choose[offsets - start] = len(old) + np.arange(len(offsets))
-            both = pa.concat_arrays([old, values]).take(pa.array(choose))
+            chosen = pa.array(choose, mask=failed[start:stop])
+            both = pa.concat_arrays([old, values]).take(chosen)
             yield np.arange(start, stop, dtype=np.uint32), both
             start = stop
+
+
+def _failed(
+    fragment: FragmentPlan, tables: list[pa.Table], lost: tuple[int, ...], computed: np.ndarray
+) -> np.ndarray:
+    """Return the mask of a fragment's rows that failed, in this call or an earlier one."""
+    # All live rows were to be computed: what else is said to have failed is deleted.
+    earlier = None if fragment.complete else fragment.failed
+    failed = unpack_rows(earlier, fragment.physical_rows)
+    failed[list(lost)] = True
+    for table in tables:
+        failed[failed_in(table)] = True
+    failed[computed] = False
+    return failed
 
 
 class _Computed:

@@ -36,6 +36,7 @@ from geneva.storage.model import (
 )
 
 COVERAGE_KEY = "geneva.coverage"
+FAILED_KEY = "geneva.failed"
 FINGERPRINT_KEY = "geneva.fingerprint"
 FRAGMENT_KEY = "geneva.fragment"
 CHECKSUM_KEY = "geneva.checksum"
@@ -178,7 +179,12 @@ class ColumnFileWriter:
         self._next_offset = stop
 
     def close(
-        self, fragment_id: int, physical_rows: int, metadata: dict[str, str], covered: bytes | None
+        self,
+        fragment_id: int,
+        physical_rows: int,
+        metadata: dict[str, str],
+        covered: bytes | None,
+        failed: bytes | None = None,
     ) -> ColumnFile:
         """Finish the file.
 
@@ -191,11 +197,14 @@ class ColumnFileWriter:
             fingerprint, its fragment and a checksum of its values.
         covered
             Rows that are computed, packed; None when all are.
+        failed
+            Rows for which the function failed, packed; None for none.
         """
         if self._next_offset < physical_rows:
             self._write(pa.nulls(physical_rows - self._next_offset, self._type))
             self._next_offset = physical_rows
-        rows = self._encoder.close({**metadata, **self._own_metadata(fragment_id, covered)})
+        own = self._own_metadata(fragment_id, covered, failed)
+        rows = self._encoder.close({**metadata, **own})
         if rows != physical_rows:
             # Lance does not check this at commit; a short file would be unreadable later.
             raise RuntimeError(f"{self.name} has {rows} rows; the fragment has {physical_rows}")
@@ -213,7 +222,9 @@ class ColumnFileWriter:
         self._encoder.write(values)
         self._checksum.update(values)
 
-    def _own_metadata(self, fragment_id: int, covered: bytes | None) -> dict[str, str]:
+    def _own_metadata(
+        self, fragment_id: int, covered: bytes | None, failed: bytes | None
+    ) -> dict[str, str]:
         """Return what verifying the file later compares with its name, place and values."""
         tag = file_tag(self.name)
         said = {
@@ -221,6 +232,7 @@ class ColumnFileWriter:
             FRAGMENT_KEY: str(fragment_id),
             CHECKSUM_KEY: self._checksum.text(),
             COVERAGE_KEY: None if covered is None else covered.hex(),
+            FAILED_KEY: None if failed is None else failed.hex(),
         }
         return {key: value for key, value in said.items() if value is not None}
 
@@ -268,8 +280,27 @@ class _PlainEncoder:
         return int(self._writer.close())
 
 
-def read_coverage(location: TableLocation, path: str, physical_rows: int) -> np.ndarray:
-    """Return the mask of rows that a partial column file says are computed.
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a partial column file says about its rows.
+
+    Attributes
+    ----------
+    computed : np.ndarray
+        Mask of those that are computed.
+    failed : np.ndarray
+        Physical offsets of those for which the function failed.
+    fragment_id : int
+        The fragment that it was written for.
+    """
+
+    computed: np.ndarray
+    failed: np.ndarray
+    fragment_id: int
+
+
+def read_coverage(location: TableLocation, path: str, physical_rows: int) -> Coverage:
+    """Return what a partial column file says about its rows.
 
     Raises
     ------
@@ -281,7 +312,13 @@ def read_coverage(location: TableLocation, path: str, physical_rows: int) -> np.
         reader = LanceFileReader(uri, storage_options=location.options)
         metadata = reader.metadata().schema.metadata or {}
         packed = bytes.fromhex(metadata[COVERAGE_KEY.encode()].decode())
-        return unpack_rows(packed, physical_rows)
+        failed = metadata.get(FAILED_KEY.encode())
+        rows = None if failed is None else bytes.fromhex(failed.decode())
+        return Coverage(
+            computed=unpack_rows(packed, physical_rows),
+            failed=np.flatnonzero(unpack_rows(rows, physical_rows)),
+            fragment_id=int(metadata.get(FRAGMENT_KEY.encode(), b"-1")),
+        )
     except (OSError, LookupError, ValueError, zlib.error) as error:
         why = f"it has no {COVERAGE_KEY}" if isinstance(error, LookupError) else in_words(error)
         raise DamagedFileError(
@@ -302,5 +339,5 @@ def read_metadata(location: TableLocation, path: str) -> dict[str, str] | None:
     return {
         key.decode(): value.decode()
         for key, value in metadata.items()
-        if key.startswith(b"geneva.") and key != COVERAGE_KEY.encode()
+        if key.startswith(b"geneva.") and key.decode() not in (COVERAGE_KEY, FAILED_KEY)
     }

@@ -38,6 +38,9 @@ _OPTIONS = (
     "resources",
     "label_selector",
     "accelerator_type",
+    "max_errors",
+    "row_timeout",
+    "failure_rules",
 )
 
 

@@ -31,6 +31,7 @@ FUNCTIONS_FOLDER = "_udfs"
 PARTS_FOLDER = "_geneva/parts"
 PROOFS_FOLDER = "_geneva/proofs"
 PEAKS_FOLDER = "_geneva/peaks"
+ERRORS_FOLDER = "_geneva/errors"
 CLUSTERS_FOLDER = "_geneva/clusters"
 _ATTEMPTS = 3
 # Lance itself may have tried for longer than that; then it is no use.

@@ -155,8 +155,10 @@ class Lineage:
         if complete:
             return states
         if path not in self._partial:
-            covered = read_coverage(self._location, path, rows)
-            self._partial[path] = changed(states, ~covered, self.reasons.code(NOT_YET))
+            said = read_coverage(self._location, path, rows)
+            states = changed(states, ~said.computed, self.reasons.code(NOT_YET))
+            codes = [self.reasons.failed(said.fragment_id, int(row)) for row in said.failed]
+            self._partial[path] = changed(states, said.failed, np.array(codes, np.int32))
         return self._partial[path]
 
     def _since(self, held: Held, version: int, fragment_id: int) -> _Step:

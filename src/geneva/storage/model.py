@@ -95,6 +95,9 @@ class Origin(enum.Enum):
     STALE = "stale"
     """Another version of the function, or other inputs."""
 
+    FAILED = "failed"
+    """This version of the function failed; only said of rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
@@ -103,7 +106,7 @@ class Pending:
     Attributes
     ----------
     kind : Origin
-        ``MISSING`` or ``STALE``.
+        ``MISSING``, ``STALE`` or ``FAILED``.
     words : str
         Why, as the end of a sentence that begins with the rows.
     rows : int
@@ -195,6 +198,8 @@ class FragmentState:
         The pending rows by reason, where the reasons differ from row to row.
     files : frozenset of str
         Column files, relative to ``data``, that computed rows come from.
+    failed : bytes or None
+        Rows for which the function failed, packed; None for none.
     """
 
     fragment_id: int
@@ -210,6 +215,7 @@ class FragmentState:
     done: bytes | None = None
     why: tuple[Pending, ...] = ()
     files: frozenset[str] = frozenset()
+    failed: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,16 @@ The last piece is from :func:`~geneva.storage.model.unique_name`.
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pyarrow as pa
 
 from geneva.storage import fault_points
 from geneva.storage.files import PARTS_FOLDER, TableFiles
 from geneva.storage.model import Part, RowRange, is_of, unique_name
+
+_FAILED_KEY = "geneva.failed"
 
 
 def write_part(
@@ -26,6 +30,7 @@ def write_part(
     offsets: list[np.ndarray],
     values: list[pa.Array],
     data_type: pa.DataType,
+    failed: np.ndarray | None = None,
 ) -> Part:
     """Write computed rows as one part.
 
@@ -43,9 +48,16 @@ def write_part(
         Physical offsets (ascending) and values of the rows, batch by batch.
     data_type
         Type of the values.
+    failed
+        Physical offsets of rows in the range for which the function failed; None for none. The part
+        is not dense then.
     """
     fragment_id, rows, dense = part_of
     schema = pa.schema([pa.field("offset", pa.uint32()), pa.field("value", data_type)])
+    if failed is not None and len(failed):
+        dense = False
+        packed = zlib.compress(failed.astype(np.uint32).tobytes()).hex()
+        schema = schema.with_metadata({_FAILED_KEY: packed})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
         for batch_offsets, batch_values in zip(offsets, values, strict=True):
@@ -92,6 +104,13 @@ def read_part(files: TableFiles, part: Part) -> pa.Table:
     """Read a part: columns ``offset`` (uint32) and ``value``."""
     with pa.ipc.open_file(files.read(part.path)) as reader:
         return reader.read_all()
+
+
+def failed_in(table: pa.Table) -> np.ndarray:
+    """Return the physical offsets of rows that failed, from a part as it was read."""
+    packed = (table.schema.metadata or {}).get(_FAILED_KEY.encode())
+    data = b"" if packed is None else zlib.decompress(bytes.fromhex(packed.decode()))
+    return np.frombuffer(data, np.uint32)
 
 
 def read_part_offsets(files: TableFiles, part: Part) -> np.ndarray:

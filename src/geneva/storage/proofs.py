@@ -50,6 +50,8 @@ class Proofs:
         for kind, words, packed in entry["not_fresh"]:
             mask = unpack_rows(bytes.fromhex(packed), rows)
             codes[mask] = reasons.code((Origin(kind), words))
+        for row, fragment_id, offset in entry.get("failed", ()):
+            codes[row] = reasons.failed(fragment_id, offset)
         return RowStates(codes, frozenset(entry["files"]))
 
     def keep(self, found: Sequence[tuple[Held, RowStates]], reasons: Reasons) -> None:
@@ -90,11 +92,15 @@ def _entry(states: RowStates, reasons: Reasons) -> dict[str, Any] | None:
     present = [code for code in np.unique(codes).tolist() if code != FRESH]
     if any(reasons.of(code) == UNTRACED for code in present):
         return None
+    failures = reasons.failures(codes)
     return {
         "rows": len(codes),
         "not_fresh": [
-            [*_stored(reasons.of(code)), pack_rows(codes == code).hex()] for code in present
+            [*_stored(reasons.of(code)), pack_rows(codes == code).hex()]
+            for code in present
+            if reasons.of(code)[0] is not Origin.FAILED
         ],
+        "failed": [[row, *place] for row, place in failures.items()],
         "files": sorted(states.files),
     }
 

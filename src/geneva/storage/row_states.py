@@ -14,6 +14,7 @@ FRESH = 0
 
 NEVER = (Origin.MISSING, "were never computed")
 NOT_YET = (Origin.MISSING, "were not computed in earlier calls")
+FAILED_WORDS = "failed in earlier calls"
 OTHER = (
     Origin.STALE,
     "were computed by another version of the function or from other inputs",
@@ -61,6 +62,26 @@ class Reasons:
             self._codes[reason] = len(self._reasons)
         return self._codes[reason]
 
+    def failed(self, fragment_id: int, offset: int) -> int:
+        """Return the code of one row that failed where it was first: no other row has it.
+
+        So what is stored of its failure is found again after the row was moved.
+        """
+        return self.code((Origin.FAILED, f"{fragment_id}:{offset}"))
+
+    def failures(self, codes: np.ndarray) -> dict[int, tuple[int, int]]:
+        """Return the rows that failed, with the fragment and offset where they did."""
+        wanted = [
+            code
+            for code in np.unique(codes[codes != FRESH]).tolist()
+            if self.of(code)[0] is Origin.FAILED
+        ]
+        found = {}
+        for row in np.flatnonzero(np.isin(codes, wanted)).tolist():
+            fragment_id, _, offset = self.of(int(codes[row]))[1].partition(":")
+            found[row] = (int(fragment_id), int(offset))
+        return found
+
     def of(self, code: int) -> tuple[Origin, str]:
         """Return the reason of a code."""
         return self._reasons[code - 1]
@@ -72,10 +93,12 @@ class Reasons:
     def count(self, codes: np.ndarray) -> tuple[Pending, ...]:
         """Count rows by reason; fresh ones are left out."""
         found, rows = np.unique(codes[codes != FRESH], return_counts=True)
-        return tuple(
-            Pending(*self.of(code), rows=count)
-            for code, count in zip(found.tolist(), rows.tolist(), strict=True)
-        )
+        counted: dict[tuple[Origin, str], int] = {}
+        for code, count in zip(found.tolist(), rows.tolist(), strict=True):
+            kind, words = self.of(code)
+            reason = (kind, FAILED_WORDS if kind is Origin.FAILED else words)
+            counted[reason] = counted.get(reason, 0) + count
+        return tuple(Pending(*reason, rows=count) for reason, count in counted.items())
 
 
 def all_fresh(rows: int, files: Iterable[str]) -> RowStates:

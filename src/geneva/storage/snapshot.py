@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -41,6 +42,7 @@ def take_snapshot(
     redo_except: str | None = None,
     with_parts: bool = True,
     keep_proofs: bool = False,
+    only: Mapping[int, np.ndarray] | None = None,
 ) -> TableSnapshot:
     """Look at every fragment of a table.
 
@@ -58,6 +60,8 @@ def take_snapshot(
         Whether rows that an unfinished job left in parts need not be computed.
     keep_proofs
         Store what was found out about fragments that somebody else wrote.
+    only
+        Physical offsets of the rows that may be computed, by fragment; None for all.
 
     Raises
     ------
@@ -78,7 +82,8 @@ def take_snapshot(
         if redo_except is not None and redo:
             state = replace(state, redo=True)
             mine = [part for part in mine if part_is_of(part, redo_except)]
-        looks.append(replace(look, state=_with_parts(state, files, mine)))
+        state = _with_parts(state, files, mine)
+        looks.append(replace(look, state=state if only is None else _restricted(state, only)))
     states = _counted(dataset, looks, lineage, where)
     if keep_proofs:
         _keep_proofs(lineage, looks, states)
@@ -127,8 +132,18 @@ def _look(fragment: Any, held: Held, lineage: Lineage, *, redo: bool) -> _Look:
         input_bytes=held.input_bytes,
         covered=pack_rows(rows.fresh) if rows and origin is Origin.PARTIAL else None,
         files=rows.files if rows else frozenset([held.path] if held.path else []),
+        failed=_failed(rows, lineage),
     )
     return _Look(state, held, rows)
+
+
+def _failed(rows: RowStates | None, lineage: Lineage) -> bytes | None:
+    failures = {} if rows is None else lineage.reasons.failures(rows.codes)
+    if rows is None or not failures:
+        return None
+    mask = np.zeros(len(rows.codes), bool)
+    mask[list(failures)] = True
+    return pack_rows(mask)
 
 
 def note_lineage(dataset: Dataset, location: TableLocation) -> None:
@@ -183,6 +198,14 @@ def _with_parts(state: FragmentState, files: TableFiles, parts: list[Part]) -> F
             mask[read_part_offsets(files, part)] = True
         done = pack_rows(mask)
     return replace(state, parts=tuple(parts), done=done)
+
+
+def _restricted(state: FragmentState, only: Mapping[int, np.ndarray]) -> FragmentState:
+    """Let no row be computed but the given ones."""
+    done = np.ones(state.physical_rows, bool)
+    done[only.get(state.fragment_id, np.empty(0, np.int64))] = False
+    done |= unpack_rows(state.done, state.physical_rows)
+    return replace(state, done=pack_rows(done))
 
 
 def _counted(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
@@ -15,6 +16,13 @@ from geneva.transformer.python_rows import python_rows
 from geneva.transformer.signature import UDFArgType
 from geneva.transformer.udf import UDF
 from geneva.transformer.wording import shortened
+
+_SOME_ROWS = 64
+
+Recover: TypeAlias = "Callable[[int, BaseException, Callable[[], Any], Callable[[], str]], Any]"
+"""Is asked about a row that failed: its place in the batch, the error, what calls the function for
+it again, and what words its inputs. Returns the row's value, None for one that is left out, or
+raises what ends the batch."""
 
 
 class CallFailed(Exception):  # noqa: N818 - it reports a failure, the user sees a UDFError
@@ -71,13 +79,16 @@ class BoundFunction:
         if not inspect.isroutine(func) and callable(setup):
             setup()
 
-    def compute(self, batch: pa.RecordBatch) -> pa.Array:
+    def compute(self, batch: pa.RecordBatch, recover: Recover | None = None) -> pa.Array:
         """Compute one batch.
 
         Parameters
         ----------
         batch : pa.RecordBatch
             The input columns, in the order of the parameters.
+        recover : callable or None
+            Is asked about each row that fails, where the function is called per row; None lets the
+            first one end the batch.
 
         Returns
         -------
@@ -90,30 +101,55 @@ class BoundFunction:
             The function raised or returned something that does not fit.
         """
         if self.function.arg_type is UDFArgType.SCALAR:
-            return self._compute_rows(batch)
+            return self._compute_rows(batch, recover or _give_up)
         return self._compute_batch(batch)
 
-    def _compute_rows(self, batch: pa.RecordBatch) -> pa.Array:
+    def _compute_rows(self, batch: pa.RecordBatch, recover: Recover) -> pa.Array:
         arguments = [
             python_rows(column, hint)
             for column, hint in zip(batch.columns, self.hints, strict=True)
         ]
-        rows: list[Any] = []
-        try:
-            # extend() keeps what the iterator gave before it raised: the failing row is the next.
-            rows.extend(map(self.function.func, *arguments))
-            # A StopIteration from the function ends map() quietly.
-            _check_not_ended(len(rows), batch.num_rows)
-        except (Exception, SystemExit) as cause:
-            row = len(rows)
-            inputs = self._describe([column[row] for column in arguments])
-            raise CallFailed(row, cause, self._convertible(rows), inputs) from cause
+        func, rows = self.function.func, list[Any]()
+
+        def recovered(row: int, cause: BaseException) -> Any:
+            values = [column[row] for column in arguments]
+            try:
+                return recover(row, cause, lambda: func(*values), lambda: self._describe(values))
+            except (Exception, SystemExit) as final:
+                raise CallFailed(
+                    row, final, self._convertible(rows[:row]), self._describe(values)
+                ) from final
+
+        # It goes on after the row for which it raised.
+        results = map(func, *arguments)
+        while len(rows) < batch.num_rows:
+            try:
+                # extend() keeps what the iterator gave before it raised: the failing row is next.
+                rows.extend(results)
+                _check_not_ended(len(rows), batch.num_rows)
+            except (Exception, SystemExit) as cause:  # noqa: BLE001 - user code
+                rows.append(recovered(len(rows), cause))
         try:
             return arrow_values(rows, self.function.data_type)
-        except RowMismatch as mismatch:
-            inputs = self._describe([column[mismatch.row] for column in arguments])
-            computed = self._convertible(rows[: mismatch.row])
-            raise CallFailed(mismatch.row, mismatch, computed, inputs) from None
+        except RowMismatch:
+            return self._converted(rows, recovered)
+
+    def _converted(
+        self, rows: list[Any], recovered: Callable[[int, BaseException], Any]
+    ) -> pa.Array:
+        """Convert rows some of which do not fit, asking about each of these."""
+        pieces = [self._nothing()]
+        for start in range(0, len(rows), _SOME_ROWS):
+            converted = False
+            while not converted:
+                try:
+                    some = arrow_values(rows[start : start + _SOME_ROWS], self.function.data_type)
+                    converted = True
+                except RowMismatch as mismatch:
+                    row = start + mismatch.row
+                    rows[row] = recovered(row, mismatch)
+            pieces.append(some)
+        return pa.concat_arrays(pieces)
 
     def _convertible(self, rows: list[Any]) -> pa.Array:
         """Convert the rows up to the first one that does not fit."""
@@ -150,8 +186,18 @@ def bind(function: UDF, columns: list[str]) -> BoundFunction:
 
 
 def _check_not_ended(computed: int, rows: int) -> None:
+    # A StopIteration from the function ends map() quietly.
     if computed < rows:
         raise StopIteration("raised by the function")
+
+
+def _give_up(
+    row: int,  # noqa: ARG001 - see Recover
+    cause: BaseException,
+    again: Callable[[], Any],  # noqa: ARG001
+    inputs: Callable[[], str],  # noqa: ARG001
+) -> Any:
+    raise cause
 
 
 def _shape(batch: pa.RecordBatch) -> str:

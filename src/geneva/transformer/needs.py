@@ -57,6 +57,9 @@ def _check_sizes(function: UDF) -> None:
         value = getattr(function, what)
         if value is not None and (type(value) is not int or value <= 0):
             _refuse(function, what, "a positive whole number or None")
+    longest = function.row_timeout
+    if longest is not None and not (_number(longest) and longest > 0):
+        _refuse(function, "row_timeout", "a number of seconds greater than 0")
     low, high = function.min_checkpoint_size, function.max_checkpoint_size
     size = function.checkpoint_size
     if size is not None and high is not None and size > high:

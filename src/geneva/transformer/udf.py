@@ -13,6 +13,13 @@ import pyarrow as pa
 from geneva.errors import InvalidArgumentError
 from geneva.transformer.needs import check_needs
 from geneva.transformer.pickling import digest, pickle_by_value
+from geneva.transformer.policy import (
+    ErrorHandlingConfig,
+    ErrorPolicy,
+    OnError,
+    SkipLimit,
+    policy_of,
+)
 from geneva.transformer.signature import (
     UDFArgType,
     arg_type_of,
@@ -66,6 +73,14 @@ class UDF:
         Bounds in rows of a part whose size is decided by time.
     task_size : int or None
         Rows per task; None plans whole fragments.
+    on_error : list of Retry, Skip and Fail, or None
+        What becomes of rows that fail.
+    error_handling : ErrorHandlingConfig or None
+        The same in the terms of tenacity.
+    max_errors : int, float or None
+        Most rows that may fail in a job, or their share of its rows.
+    row_timeout : float or None
+        Seconds that a call for one row, or for one batch, may take.
     version : str
         Identity of the function's behaviour: a column computed by another version is stale.
         Default: a digest of the pickled function.
@@ -92,12 +107,33 @@ class UDF:
     min_checkpoint_size: int = 1
     max_checkpoint_size: int | None = None
     task_size: int | None = None
+    on_error: OnError | None = None
+    error_handling: ErrorHandlingConfig | None = None
+    max_errors: float | None = None
+    row_timeout: float | None = None
     field_metadata: dict[str, str] = attrs.field(factory=dict)
     hints: list[Any] = attrs.field(factory=list, repr=False)
     _version: str | None = attrs.field(default=None, alias="version")
 
     def __attrs_post_init__(self) -> None:
         check_needs(self)
+        policy_of(self.on_error, self.error_handling, f"udf {self.name}")
+        SkipLimit.of(self.max_errors)
+
+    @property
+    def policy(self) -> ErrorPolicy:
+        """What becomes of rows that fail."""
+        return policy_of(self.on_error, self.error_handling, f"udf {self.name}")
+
+    @property
+    def failure_rules(self) -> dict[str, Any]:
+        """What a driver has to know of the policy, which does not load the function."""
+        return {**self.policy.rules(), "by_row": self.arg_type is UDFArgType.SCALAR}
+
+    @property
+    def timeout(self) -> float | None:
+        """The same as ``row_timeout``."""
+        return self.row_timeout
 
     @property
     def version(self) -> str:
@@ -152,6 +188,11 @@ class _Options(TypedDict, total=False):
     min_checkpoint_size: int
     max_checkpoint_size: int | None
     task_size: int | None
+    on_error: OnError | None
+    error_handling: ErrorHandlingConfig | None
+    max_errors: float | None
+    row_timeout: float | None
+    timeout: float | None
 
 
 class _Decorator(Protocol):
@@ -189,6 +230,11 @@ def udf(
     min_checkpoint_size: int = 1,
     max_checkpoint_size: int | None = None,
     task_size: int | None = None,
+    on_error: OnError | None = None,
+    error_handling: ErrorHandlingConfig | None = None,
+    max_errors: float | None = None,
+    row_timeout: float | None = None,
+    timeout: float | None = None,
 ) -> Any:
     """Make a function, or a class with ``__call__``, usable as a computed column.
 
@@ -238,6 +284,21 @@ def udf(
         Bounds, in rows, of a part whose size is decided by time. Default: 1 and no bound.
     task_size
         Rows per task. Default: whole fragments, split when workers would be idle.
+    on_error
+        What becomes of rows that fail: :class:`Retry`, :class:`Skip` and :class:`Fail` in the order
+        in which they are asked, or what :func:`retry_transient`, :func:`retry_all`,
+        :func:`skip_on_error` and :func:`fail_fast` return. Default: the first row that fails ends
+        the job.
+    error_handling
+        The same in the terms of tenacity; instead of ``on_error``.
+    max_errors
+        Most rows that may fail in a job: a whole number, or a share of its rows as a float. The
+        job ends when more do. Default: as many as the policy skips.
+    row_timeout
+        Seconds that one call may take: for one row, or, of a function that takes batches, for one
+        batch; a batch that takes longer is halved until a row stands alone. Default: any time.
+    timeout
+        The same as ``row_timeout``.
 
     Returns
     -------
@@ -279,6 +340,10 @@ def udf(
         "min_checkpoint_size": min_checkpoint_size,
         "max_checkpoint_size": max_checkpoint_size,
         "task_size": task_size,
+        "on_error": on_error,
+        "error_handling": error_handling,
+        "max_errors": max_errors,
+        "row_timeout": timeout if row_timeout is None else row_timeout,
         "field_metadata": dict(field_metadata or {}),
     }
 

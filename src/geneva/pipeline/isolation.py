@@ -1,0 +1,208 @@
+"""Computes batches in which single rows may fail: retries them, leaves them out, or gives up.
+
+A function that is called per row tells which row it was. One that takes whole batches does not: if
+its error may be skipped, the batch is halved until the guilty rows stand alone. A half whose other
+half went through is not tried as a whole, because it must be the guilty one; so one bad row costs
+about one call per halving, besides those whose values are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from geneva.pipeline.attempts import Attempts
+from geneva.transformer.binding import BoundFunction, CallFailed
+from geneva.transformer.wording import shortened
+
+
+@dataclass(frozen=True, slots=True)
+class RowFailure:
+    """A row that was left out.
+
+    Attributes
+    ----------
+    row : int
+        Its place in the batch.
+    error : BaseException
+        What was raised last.
+    attempts : int
+        Calls in all.
+    rule : int
+        The matcher of the policy that skips it.
+    inputs : str
+        What the function was called with, shortened.
+    """
+
+    row: int
+    error: BaseException
+    attempts: int
+    rule: int
+    inputs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What became of a batch.
+
+    Attributes
+    ----------
+    values : pa.Array
+        A value for each row from the first on; NULL where a row was left out.
+    failures : tuple of RowFailure
+        The rows that were left out, in order.
+    ended_by : CallFailed or None
+        What ends the job, raised for the row after ``values``, or for the rows after them; its
+        ``cause`` is :class:`~geneva.pipeline.attempts.Interrupted` if the task was asked to stop.
+    ended_rows : int
+        How many rows that call was for.
+    attempts : int
+        How often it was made.
+    """
+
+    values: pa.Array
+    failures: tuple[RowFailure, ...] = ()
+    ended_by: CallFailed | None = None
+    ended_rows: int = 0
+    attempts: int = 1
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Rows that have a value, ascending."""
+        rows = np.arange(len(self.values))
+        return np.delete(rows, [failure.row for failure in self.failures])
+
+
+def compute(bound: BoundFunction, batch: pa.RecordBatch, attempts: Attempts) -> Computed:
+    """Compute a batch under a policy; what the function raises is told, not raised.
+
+    Parameters
+    ----------
+    bound
+        The function.
+    batch
+        Its inputs.
+    attempts
+        Decides about errors and calls again.
+    """
+    rows = _Rows(attempts)
+    try:
+        values = bound.compute(batch, rows.recover)
+    except CallFailed as failed:
+        if failed.row is None:
+            return _Halving(bound, batch, attempts).run(failed)
+        # Rows before it may not fit their type either.
+        known = tuple(f for f in rows.failures if f.row < len(failed.computed))
+        return Computed(failed.computed, known, failed, 1, attempts.calls)
+    return Computed(values, tuple(rows.failures))
+
+
+class _Rows:
+    """The failures of a function that is called per row."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self.failures: list[RowFailure] = []
+        self._attempts = attempts
+        self._calls: dict[int, int] = {}
+
+    def recover(
+        self, row: int, error: BaseException, again: Callable[[], Any], inputs: Callable[[], str]
+    ) -> Any:
+        """Return the value of a row that failed, or None if it is left out."""
+        settled = self._attempts.settle(error, again, self._calls.get(row, 1))
+        # What it returned may turn out not to fit, and is an error again.
+        self._calls[row] = settled.calls
+        if settled.error is None or settled.rule is None:
+            return settled.value
+        self.failures.append(RowFailure(row, settled.error, settled.calls, settled.rule, inputs()))
+        return None
+
+
+class _Halving:
+    """Looks for the guilty rows in a batch of a function that takes batches."""
+
+    def __init__(self, bound: BoundFunction, batch: pa.RecordBatch, attempts: Attempts) -> None:
+        self._bound = bound
+        self._batch = batch
+        self._attempts = attempts
+        self._pieces: list[pa.Array] = [pa.array([], bound.function.data_type)]
+        self._failures: list[RowFailure] = []
+
+    def run(self, failed: CallFailed) -> Computed:
+        """Go on after the call for the whole batch failed."""
+        ended, ended_rows = None, 0
+        try:
+            self._resolve(failed, 0, self._batch.num_rows, whole=True)
+        except _Ended as end:
+            ended, ended_rows = end.failed, end.rows
+        values = pa.concat_arrays(self._pieces)
+        return Computed(values, tuple(self._failures), ended, ended_rows, self._attempts.calls)
+
+    def _resolve(self, failed: CallFailed, start: int, stop: int, *, whole: bool = False) -> None:
+        """Settle a range of rows for which a call failed."""
+        rows = self._batch.slice(start, stop - start)
+        alone = rows.num_rows == 1
+        try:
+            # A range in between is called again only by being halved.
+            settled = self._attempts.settle(
+                failed.cause, lambda: self._call(rows), patient=whole or alone
+            )
+        except (Exception, SystemExit) as error:
+            inputs = _row_in_words(rows) if alone else failed.inputs
+            ended = CallFailed(start if alone else None, error, self._pieces[0], inputs)
+            raise _Ended(ended, rows.num_rows) from error
+        if settled.error is None or settled.rule is None:
+            self._pieces.append(settled.value)
+        elif alone:
+            inputs = _row_in_words(rows)
+            self._failures.append(
+                RowFailure(start, settled.error, settled.calls, settled.rule, inputs)
+            )
+            self._pieces.append(pa.nulls(1, self._bound.function.data_type))
+        else:
+            self._halve(start, stop)
+
+    def _halve(self, start: int, stop: int) -> None:
+        """Compute the halves of a range that holds a guilty row."""
+        middle = (start + stop) // 2
+        if self._went_through(start, middle) and stop - middle > 1:
+            self._halve(middle, stop)
+        else:
+            self._went_through(middle, stop)
+
+    def _went_through(self, start: int, stop: int) -> bool:
+        """Compute a range; say whether one call did it."""
+        try:
+            self._pieces.append(self._call(self._batch.slice(start, stop - start), raw=True))
+        except CallFailed as failed:
+            self._resolve(failed, start, stop)
+            return False
+        return True
+
+    def _call(self, rows: pa.RecordBatch, *, raw: bool = False) -> pa.Array:
+        try:
+            return self._bound.compute(rows)
+        except CallFailed as failed:
+            if raw:
+                raise
+            raise failed.cause from None
+
+
+class _Ended(Exception):  # noqa: N818
+    """A range of rows ends the job."""
+
+    def __init__(self, failed: CallFailed, rows: int) -> None:
+        super().__init__(str(failed))
+        self.failed = failed
+        self.rows = rows
+
+
+def _row_in_words(row: pa.RecordBatch) -> str:
+    return ", ".join(
+        f"{name}={shortened(column[0].as_py())}"
+        for name, column in zip(row.schema.names, row.columns, strict=True)
+    )
