@@ -21,10 +21,31 @@ from geneva._version import __version__
 if TYPE_CHECKING:
     from geneva.checkup.doctor import doctor
     from geneva.db import Connection, connect
+    from geneva.errors import (
+        FatalWorkerCrashError,
+        FatalWorkerError,
+        FatalWorkerExitError,
+        FatalWorkerHardwareError,
+        FatalWorkerOOMError,
+        FatalWorkerTransientError,
+        SkipThresholdExceededError,
+    )
     from geneva.job_future import JobFuture
     from geneva.jobs.result import BackfillJobResult, JobResult, UdfResult
     from geneva.runners.select import get_current_context
     from geneva.table import Table
+    from geneva.transformer.policy import (
+        ErrorHandlingConfig,
+        Fail,
+        FaultIsolation,
+        Retry,
+        Skip,
+        UDFRetryConfig,
+        fail_fast,
+        retry_all,
+        retry_transient,
+        skip_on_error,
+    )
     from geneva.transformer.signature import UDFArgType
     from geneva.transformer.udf import UDF, udf
 
@@ -34,15 +55,32 @@ version = __version__
 _LAZY = {
     "BackfillJobResult": "geneva.jobs.result",
     "Connection": "geneva.db",
+    "ErrorHandlingConfig": "geneva.transformer.policy",
+    "Fail": "geneva.transformer.policy",
+    "FatalWorkerCrashError": "geneva.errors",
+    "FatalWorkerError": "geneva.errors",
+    "FatalWorkerExitError": "geneva.errors",
+    "FatalWorkerHardwareError": "geneva.errors",
+    "FatalWorkerOOMError": "geneva.errors",
+    "FatalWorkerTransientError": "geneva.errors",
+    "FaultIsolation": "geneva.transformer.policy",
     "JobFuture": "geneva.job_future",
     "JobResult": "geneva.jobs.result",
+    "Retry": "geneva.transformer.policy",
+    "Skip": "geneva.transformer.policy",
+    "SkipThresholdExceededError": "geneva.errors",
     "Table": "geneva.table",
     "UDF": "geneva.transformer.udf",
     "UDFArgType": "geneva.transformer.signature",
+    "UDFRetryConfig": "geneva.transformer.policy",
     "UdfResult": "geneva.jobs.result",
     "connect": "geneva.db",
     "doctor": "geneva.checkup.doctor",
+    "fail_fast": "geneva.transformer.policy",
     "get_current_context": "geneva.runners.select",
+    "retry_all": "geneva.transformer.policy",
+    "retry_transient": "geneva.transformer.policy",
+    "skip_on_error": "geneva.transformer.policy",
     "udf": "geneva.transformer.udf",
 }
 
@@ -50,15 +88,32 @@ __all__ = [
     "UDF",
     "BackfillJobResult",
     "Connection",
+    "ErrorHandlingConfig",
+    "Fail",
+    "FatalWorkerCrashError",
+    "FatalWorkerError",
+    "FatalWorkerExitError",
+    "FatalWorkerHardwareError",
+    "FatalWorkerOOMError",
+    "FatalWorkerTransientError",
+    "FaultIsolation",
     "JobFuture",
     "JobResult",
+    "Retry",
+    "Skip",
+    "SkipThresholdExceededError",
     "Table",
     "UDFArgType",
+    "UDFRetryConfig",
     "UdfResult",
     "__version__",
     "connect",
     "doctor",
+    "fail_fast",
     "get_current_context",
+    "retry_all",
+    "retry_transient",
+    "skip_on_error",
     "udf",
     "version",
 ]

@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
 from geneva.config import checkpoint_uri
@@ -19,6 +21,7 @@ from geneva.recorded_job import RecordedJob
 from geneva.runners.select import require_ray
 from geneva.storage import cluster_definitions
 from geneva.storage.dataset import open_dataset
+from geneva.storage.failed_rows import empty_failures
 from geneva.storage.files import PARTS_FOLDER, TableFiles
 from geneva.storage.model import TableLocation
 from geneva.table import Table
@@ -321,6 +324,38 @@ class Connection:
             log_to_driver=log_to_driver,
             logging_level=logging_level,
         )
+
+    def list_errors(
+        self,
+        table_name: str | None = None,
+        column_name: str | None = None,
+        *,
+        job_id: str | None = None,
+        error_type: str | None = None,
+    ) -> pa.Table:
+        """List the rows for which functions failed and that have no value since.
+
+        Parameters
+        ----------
+        table_name, column_name
+            Only those of a table, of a column. Default: of all.
+        job_id, error_type
+            Only those of a job, of a class such as ``"ValueError"``.
+
+        Returns
+        -------
+        pa.Table
+            See :meth:`Table.errors`.
+        """
+        names = sorted(self.table_names()) if table_name is None else [table_name]
+        tables = [self.open_table(name) for name in names]
+        if table_name is None and column_name is not None:
+            tables = [table for table in tables if column_name in table.schema.names]
+        rows = pa.concat_tables([empty_failures(), *(t.errors(column_name) for t in tables)])
+        for column, wanted in (("job_id", job_id), ("error_type", error_type)):
+            if wanted is not None:
+                rows = rows.filter(pc.equal(rows[column], wanted))
+        return rows
 
     def get_job(self, job_id: str) -> RecordedJob:
         """Return a job on a cluster that this or any other process began on this database.

@@ -8,6 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
+
+from geneva.debug.error_store import ErrorRecord, error_records
 from geneva.errors import InvalidArgumentError
 from geneva.job import begin_job, run_job
 from geneva.job_future import JobFuture
@@ -31,12 +34,14 @@ from geneva.storage.definitions import (
     store_function,
     with_function,
 )
+from geneva.storage.failed_rows import failures_of_table
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
 from geneva.storage.overrides import note_override
 from geneva.storage.peaks import read_peak
 from geneva.storage.snapshot import note_lineage
 from geneva.storage.space import free_bytes
+from geneva.transformer.policy import OnError
 from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
 from geneva.verification.report import VerificationReport
@@ -226,6 +231,10 @@ class Table:
         commit_granularity: int | None = 64,
         timeout: timedelta | float | None = None,
         stall_timeout: timedelta | float | None = None,
+        only: str | None = None,
+        on_error: OnError | None = None,
+        max_errors: float | None = None,
+        row_timeout: timedelta | float | None = None,
         force: bool = False,
         progress: bool = True,
         runner: str | None = None,
@@ -278,6 +287,17 @@ class Table:
             Seconds, or a timedelta, that the job may wait for storage while no worker computes;
             then it fails and says what it waits for. Default: 5 minutes
             (``GENEVA_STALL_TIMEOUT_S``).
+        only
+            ``"errors"`` computes only the rows that :meth:`errors` lists.
+        on_error
+            What becomes of rows that fail: a list of :class:`Retry`, :class:`Skip` and
+            :class:`Fail`. Default: what the function says.
+        max_errors
+            Most rows that may fail: a whole number, or a share of the rows to compute as a float.
+            Default: what the function says.
+        row_timeout
+            Seconds, or a timedelta, that one call of the function may take. Default: what the
+            function says.
         force
             Compute rows again that are computed already.
         progress
@@ -309,6 +329,8 @@ class Table:
             Not even one applier fits on this machine; nothing was written.
         UDFError, WrongReturnTypeError
             The function failed; the user's exception is its cause.
+        SkipThresholdExceededError
+            More rows failed than may.
         BackfillTimeoutError, StalledError, FatalWorkerError, TableChangedError
             The job ended early.
         """
@@ -383,6 +405,7 @@ class Table:
         skip_frags: int = 0,
         task_size: int | None = None,
         read_version: int | None = None,
+        only: str | None = None,
         force: bool = False,
     ) -> Plan:
         """Say what :meth:`backfill` would do and what it would ask for, without doing it.
@@ -471,6 +494,79 @@ class Table:
             There is no such column, or no function computes it.
         """
         return verify_columns(self._dataset(), self._location, column, deep=deep)
+
+    # -- rows that failed --------------------------------------------------------------------
+
+    def errors(self, column: str | None = None) -> pa.Table:
+        """List the rows for which a function failed and that have no value since.
+
+        A row is not listed any more once it is computed, or once the column has another function.
+
+        Parameters
+        ----------
+        column
+            The computed column. Default: all of them.
+
+        Returns
+        -------
+        pa.Table
+            A row each: ``row_id``, ``row_address``, ``column_name``, ``job_id``, ``attempt``,
+            ``error_type``, ``error_message``, ``error_trace``, ``inputs`` (shortened), ``worker``,
+            ``timestamp`` and more. ``to_pandas()`` gives a data frame.
+
+        Raises
+        ------
+        ColumnNotFoundError, NotComputedError
+            There is no such column, or no function computes it.
+
+        Examples
+        --------
+        >>> import geneva, tempfile
+        >>> table = geneva.connect(tempfile.mkdtemp()).create_table("t", [{"n": 4}, {"n": 0}])
+        >>> @geneva.udf(on_error=geneva.skip_on_error())
+        ... def inverse(n: int) -> float:
+        ...     return 1 / n
+        >>> table.add_columns({"inverse": inverse})
+        >>> result = table.backfill("inverse", runner="inline", progress=False)
+        >>> table.errors("inverse")["error_message"].to_pylist()
+        ['division by zero']
+        """
+        return self._failures(column, current=True)
+
+    def get_errors(
+        self,
+        job_id: str | None = None,
+        column_name: str | None = None,
+        error_type: str | None = None,
+    ) -> list[ErrorRecord]:
+        """Return what is stored of rows that failed, as objects.
+
+        Unlike :meth:`errors`, calls for whole batches are among them, and failures of functions
+        that the column had before, until a later backfill is done.
+
+        Parameters
+        ----------
+        job_id, column_name, error_type
+            Only those of a job, of a column, of a class.
+        """
+        rows = error_records(self._failures(column_name, current=False))
+        return [
+            row
+            for row in rows
+            if job_id in (None, row.job_id) and error_type in (None, row.error_type)
+        ]
+
+    def get_failed_row_addresses(self, job_id: str, column_name: str) -> list[int]:
+        """Return the addresses of rows that failed in a job and have no value since."""
+        rows = self.errors(column_name)
+        pairs = zip(rows["job_id"].to_pylist(), rows["row_address"].to_pylist(), strict=True)
+        return [address for job, address in pairs if job == job_id]
+
+    def _failures(self, column: str | None, *, current: bool) -> pa.Table:
+        dataset = self._dataset()
+        if column is not None:
+            schema.check_column(dataset, self.name, column)
+        return failures_of_table(dataset, self._location, column, current=current)
 
     def _job(
         self,

@@ -162,6 +162,42 @@ def verify(
 
 
 @app.command()
+def errors(
+    uri: Annotated[str, typer.Argument(help="The database: a folder or an object-store URI.")],
+    table: Annotated[str | None, typer.Argument(help="The table. Default: all.")] = None,
+    column: Annotated[
+        str | None, typer.Argument(help="The computed column. Default: all of the table.")
+    ] = None,
+    job: Annotated[str | None, typer.Option(help="Only rows that failed in this job.")] = None,
+    error_type: Annotated[str | None, typer.Option("--type", help="Only this class.")] = None,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where each was raised.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="The most rows to print.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the rows for which functions failed and that have no value since.
+
+    `backfill("column", only="errors")` tries exactly these again. The exit code is 1 if there are
+    any.
+    """
+    from geneva.cli import errors as listing
+    from geneva.db import connect
+    from geneva.errors import GenevaError
+
+    try:
+        with connect(uri) as db:
+            rows = db.list_errors(table, column, job_id=job, error_type=error_type)
+    except GenevaError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+    text = listing.as_json(rows) if as_json else None
+    typer.echo(text or listing.as_text(rows, traceback=traceback, limit=limit))
+    if rows.num_rows:
+        raise typer.Exit(1)
+
+
+@app.command()
 def gc(
     uri: Annotated[str, typer.Argument(help="The database: a folder or an object-store URI.")],
     table: Annotated[str | None, typer.Argument(help="The table; all of them if left out.")] = None,

@@ -11,7 +11,16 @@ from geneva.jobs.wording import counted
 from geneva.storage.model import FragmentState, Origin, TableSnapshot
 
 _MOST_LINES = 40
-_HEAD = ("fragment", "rows", "fresh", "missing", "stale", "computed by", "why not fresh")
+_HEAD = (
+    "fragment",
+    "rows",
+    "fresh",
+    "missing",
+    "failed",
+    "stale",
+    "computed by",
+    "why not fresh",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +58,13 @@ class FragmentStatus:
         were appended with a value of their own.
     missing : int
         Rows that it never computed.
+    failed : int
+        Rows for which it failed; ``Table.errors()`` says why.
     stale : int
         Rows that are computed, but by another version or from other inputs, or so that nothing
         tells.
     why : dict of str to int
-        Missing and stale rows by reason.
+        Rows that are not fresh by reason.
     computed_by : tuple of ComputedBy
         Functions and jobs that the values come from, as far as their files are still there.
     """
@@ -62,6 +73,7 @@ class FragmentStatus:
     rows: int
     fresh: int
     missing: int
+    failed: int
     stale: int
     why: dict[str, int]
     computed_by: tuple[ComputedBy, ...] = ()
@@ -106,13 +118,18 @@ class ColumnStatus:
         return sum(fragment.missing for fragment in self.fragments)
 
     @property
+    def failed(self) -> int:
+        """Rows for which the function failed."""
+        return sum(fragment.failed for fragment in self.fragments)
+
+    @property
     def stale(self) -> int:
         """Rows that must be computed again."""
         return sum(fragment.stale for fragment in self.fragments)
 
     @property
     def why(self) -> dict[str, int]:
-        """Missing and stale rows by reason."""
+        """Rows that are not fresh by reason."""
         found: dict[str, int] = {}
         for fragment in self.fragments:
             for words, rows in fragment.why.items():
@@ -121,14 +138,15 @@ class ColumnStatus:
 
     def to_json(self) -> str:
         """Return all of it as JSON."""
-        totals = {name: getattr(self, name) for name in ("rows", "fresh", "missing", "stale")}
+        names = ("rows", "fresh", "missing", "failed", "stale")
+        totals = {name: getattr(self, name) for name in names}
         return json.dumps({**asdict(self), **totals, "why": self.why})
 
     def __str__(self) -> str:
         head = (
             f"{self.table_name}.{self.column_name} at version {self.version}: "
             f"{counted(self.rows, 'row')}, {self.fresh:,} fresh, {self.missing:,} missing, "
-            f"{self.stale:,} stale"
+            f"{self.failed:,} failed, {self.stale:,} stale"
         )
         # What is to be done comes first; a table of thousands of fragments is mostly fresh.
         ordered = sorted(self.fragments, key=lambda f: (f.fresh == f.rows, f.fragment_id))
@@ -167,21 +185,24 @@ def _fragment_status(
     state: FragmentState, computed_by: Mapping[str, ComputedBy | None]
 ) -> FragmentStatus:
     pending = [reason for reason in reasons(state) if reason.rows]
-    missing = sum(reason.rows for reason in pending if reason.kind is not Origin.STALE)
+    failed = sum(reason.rows for reason in pending if reason.kind is Origin.FAILED)
+    stale = sum(reason.rows for reason in pending if reason.kind is Origin.STALE)
     authors = {computed_by.get(path) for path in state.files} - {None}
     return FragmentStatus(
         fragment_id=state.fragment_id,
         rows=state.live_rows,
         fresh=state.live_rows - state.pending_rows,
-        missing=missing,
-        stale=state.pending_rows - missing,
+        missing=state.pending_rows - failed - stale,
+        failed=failed,
+        stale=stale,
         why={reason.words: reason.rows for reason in pending},
         computed_by=tuple(sorted((a for a in authors if a is not None), key=str)),
     )
 
 
 def _cells(fragment: FragmentStatus) -> tuple[str, ...]:
-    numbers = (fragment.rows, fragment.fresh, fragment.missing, fragment.stale)
+    names = ("rows", "fresh", "missing", "failed", "stale")
+    numbers = [getattr(fragment, name) for name in names]
     why = "; ".join(f"{rows:,} {words}" for words, rows in fragment.why.items())
     authors = "; ".join(map(str, fragment.computed_by))
     return (str(fragment.fragment_id), *(f"{number:,}" for number in numbers), authors, why)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from geneva.jobs.events import LossCause
+from geneva.jobs.failure_rules import FailureRules
 
 # A node that is taken away on purpose says nothing about the function; only an endless job is.
 _MOST_PREEMPTIONS = 100
@@ -42,6 +43,8 @@ class Limits:
         Memory that each applier may take; 0 where that is unknown.
     memory_bytes : int
         Memory that all appliers together may take; 0 where they do not share one machine.
+    failure_rules : FailureRules
+        How many rows may fail, and what becomes of those that kill their worker.
     """
 
     max_workers: int
@@ -57,6 +60,7 @@ class Limits:
     setup_timeout_s: float = 1800.0
     applier_bytes: int = 0
     memory_bytes: int = 0
+    failure_rules: FailureRules = field(default_factory=FailureRules)
 
     def budget(self, cause: LossCause) -> int:
         """Return how many losses of one cause at one place end the job.

@@ -17,6 +17,8 @@ class Progress:
         What it is doing now, in a few words.
     rows_done, rows_total : int
         Rows computed so far and rows to compute.
+    rows_failed : int
+        Rows among those done that failed and were skipped.
     rows_committed : int
         Rows that readers of the table can see.
     fragments_done, fragments_total : int
@@ -47,6 +49,7 @@ class Progress:
     stage: str = "planning"
     rows_done: int = 0
     rows_total: int = 0
+    rows_failed: int = 0
     rows_committed: int = 0
     fragments_done: int = 0
     fragments_total: int = 0

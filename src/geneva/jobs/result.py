@@ -20,7 +20,7 @@ class UdfResult:
     rows_processed : int
         Rows computed by this job.
     rows_skipped : int
-        Rows that were to be computed and were not.
+        Rows that failed and were skipped; ``Table.errors()`` says why.
     input_columns : list of str
         Columns that the function read.
     """
@@ -89,5 +89,6 @@ class BackfillJobResult(JobResult):
         return "\n".join(
             f"{self.table_name}.{name}: {done.rows_processed:,} rows by {done.udf_name} in "
             f"{seconds:.1f} s, version {self.version}"
+            + (f"; {done.rows_skipped:,} rows failed" if done.rows_skipped else "")
             for name, done in self.columns.items()
         )

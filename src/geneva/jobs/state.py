@@ -44,6 +44,7 @@ from geneva.jobs.losses import LossBook
 from geneva.jobs.memory_watch import MemoryWatch
 from geneva.jobs.planner import Plan
 from geneva.jobs.scheduler import Scheduler
+from geneva.jobs.skips import SkipBook
 from geneva.jobs.stall import StallWatch
 
 # Who presses Ctrl-C waits for two seconds, not for a batch of minutes.
@@ -66,6 +67,8 @@ class JobState:
     ----------
     scheduler : Scheduler
         The workers, what they do, and what is left to do.
+    skips : SkipBook
+        The rows that failed.
     finished : bool
         Whether the run has ended.
     """
@@ -78,6 +81,7 @@ class JobState:
         self._losses = LossBook(limits)
         self._stall = StallWatch(limits.stall_timeout_s, limits.setup_timeout_s)
         self._memory = MemoryWatch(self._target, limits)
+        self.skips = SkipBook(self._target, limits.failure_rules, plan.total_rows_pending)
         self._limits = limits
         self._began_s = 0.0
         self._had_workers_s = 0.0
@@ -137,15 +141,20 @@ class JobState:
 
     def _rows_applied(self, event: RowsApplied) -> Sequence[Command]:
         self.scheduler.computed(event)
+        exceeded = self.skips.record(event, self.scheduler.pace.rows_done)
+        if exceeded is not None:
+            return self._stop(exceeded)
         return self._memory.record(event.peak_memory_bytes)
 
     def _part_written(self, event: PartWritten) -> None:
         self._work.add_part(event.part)
+        self.skips.durable(event.worker)
         self.scheduler.workers[event.worker].rows_at_risk = 0
 
     def _task_applied(self, event: TaskApplied) -> None:
         task = self.scheduler.workers[event.worker].task
         self.scheduler.free(event.worker)
+        self.skips.durable(event.worker)
         if task is None:
             return
         if event.rows.stop < task.rows.stop:
@@ -181,6 +190,7 @@ class JobState:
             self.scheduler.count_start(event)
             return self._stop(start_error(event)) if self._losses.start_lost(event) else []
         self.scheduler.pace.rows_done -= worker.rows_at_risk
+        self.skips.lost(event.worker)
         if self._error is not None or not worker.busy:
             return []
         if worker.task is not None:

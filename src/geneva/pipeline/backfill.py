@@ -35,6 +35,7 @@ from geneva.resources.shape import shape_of_machine
 from geneva.storage import fault_points
 from geneva.storage.commit import CommitResult, commit_column_files
 from geneva.storage.dataset import Dataset, open_dataset
+from geneva.storage.failed_rows import failed_offsets, prune_failures
 from geneva.storage.files import TableFiles
 from geneva.storage.leases import Lease
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
@@ -94,6 +95,7 @@ def plan(
         where=spec.where,
         redo_except=job.call_id if spec.force else None,
         keep_proofs=keep_proofs,
+        only=None if spec.only is None else failed_offsets(dataset, job.location, job.column),
     )
     return spec, plan_backfill(spec, snapshot)
 
@@ -254,6 +256,7 @@ class BackfillRun:
             setup_timeout_s=settings.setup_timeout_s,
             applier_bytes=grant.applier_bytes,
             memory_bytes=grant.memory_bytes,
+            failure_rules=spec.failure_rules,
         )
         context = JobContext(
             job_id=self._job.job_id,
@@ -316,6 +319,9 @@ class BackfillRun:
     def _result(self, version: int) -> BackfillJobResult:
         self._meter.finish("done")
         progress, column = self._meter.progress, self._job.column
+        # What cannot be removed is passed over when it is read.
+        with contextlib.suppress(OSError):
+            prune_failures(open_dataset(self._job.location), self._job.location, column)
         return BackfillJobResult(
             job_id=self._job.job_id,
             status="DONE",
@@ -326,7 +332,8 @@ class BackfillRun:
                 column.name: UdfResult(
                     udf_name=column.udf_name,
                     udf_version=column.udf_version,
-                    rows_processed=progress.rows_done,
+                    rows_processed=progress.rows_done - progress.rows_failed,
+                    rows_skipped=progress.rows_failed,
                     input_columns=list(column.input_columns),
                 )
             },

@@ -52,6 +52,7 @@ class ProgressMeter:
         self._updated_s = 0.0
         self._rows_before = 0
         self._rows_outdated = 0
+        self._failed_before = 0
         self._fragments_done = 0
         self._rows_committed = 0
         self.committed_fragments: set[int] = set()
@@ -60,6 +61,7 @@ class ProgressMeter:
         """Take in a plan; a later one adds what has to be done again."""
         self._rows_before = self.progress.rows_done - self._rows_outdated
         self._rows_outdated = 0
+        self._failed_before = self.progress.rows_failed
         self._computing = False
         self._fragment_rows = {f.fragment_id: f.pending_rows for f in plan.fragments}
         self._set(
@@ -111,8 +113,10 @@ class ProgressMeter:
             return
         self._updated_s = now_s
         rows = self._rows_before + state.scheduler.pace.rows_done
+        rows_failed = self._failed_before + state.skips.rows
         self._set(
             rows_done=min(rows, self.progress.rows_total),
+            rows_failed=rows_failed,
             rows_committed=self._rows_committed,
             fragments_done=self._fragments_done,
             workers=state.scheduler.appliers,
@@ -136,6 +140,7 @@ class ProgressMeter:
         return {
             "rows_checkpointed": now.rows_done,
             "rows_committed": now.rows_committed,
+            "rows_skipped_on_error": now.rows_failed,
             "fragments": now.fragments_done,
             "read_io_time_ms": stage_ms["read"],
             "udf_processing_time": stage_ms["udf"],
