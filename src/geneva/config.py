@@ -40,6 +40,9 @@ class Settings:
     max_worker_losses: Annotated[int, Ge(1)] = 3
     """How often workers may crash, or run out of memory, on one task before the job fails."""
 
+    max_fatal_rows: Annotated[int, Ge(0)] = 100
+    """How many rows that end whoever computes them a job skips, if its policy skips such rows."""
+
     max_node_losses: Annotated[int, Ge(1)] = 10
     """How often workers may be lost with their node on one task before the job fails."""
 

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from geneva.errors import FatalWorkerError
 from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.storage.model import ColumnFile, ComputedColumn, Part, TableLocation
 
@@ -164,6 +165,36 @@ class KillWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class EndSlowWorker:
+    """End a worker whose function holds the interpreter for too long; it is told as lost."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteLostRow:
+    """Store what went wrong with a row that kills whoever computes it.
+
+    Attributes
+    ----------
+    fragment_id, offset : int
+        The row.
+    error : FatalWorkerError
+        What became of its workers.
+    attempts : int
+        How often it was tried alone.
+    component : str
+        The last of these workers.
+    """
+
+    fragment_id: int
+    offset: int
+    error: FatalWorkerError
+    attempts: int
+    component: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warn:
     """Tell the caller something that does not end the job."""
 
@@ -188,7 +219,7 @@ Interruption: TypeAlias = "SplitTask | StopTask | CheckpointEvery"
 
 Command: TypeAlias = (
     "StartWorkers | StartWriters | Apply | SplitTask | WriteFragment | StopTask | CheckpointEvery"
-    " | ReleaseWorker | KillWorker | Warn | Commit | Finish"
+    " | ReleaseWorker | KillWorker | EndSlowWorker | NoteLostRow | Warn | Commit | Finish"
 )
 
 

@@ -39,6 +39,9 @@ class LossCause(enum.Enum):
     OUT_OF_MEMORY = "out of memory"
     """It was killed to keep its node alive."""
 
+    TOO_SLOW = "too slow"
+    """It was ended because one call took longer than ``row_timeout``."""
+
     NODE_LOST = "node lost"
     """Its node died or cannot be reached."""
 
@@ -74,6 +77,8 @@ class WorkerLost:
         What the user reads for it, with its place: "applier 3 on node 10.0.0.7".
     batch : BatchRows or None
         What it was computing, where that is known to the row.
+    memory_bytes : int
+        What it held when it was ended for that; 0 otherwise.
     """
 
     worker: int
@@ -83,6 +88,7 @@ class WorkerLost:
     role: Role = Role.BOTH
     component: str = "worker process"
     batch: BatchRows | None = None
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,10 @@ class Limits:
         Memory that all appliers together may take; 0 where they do not share one machine.
     failure_rules : FailureRules
         How many rows may fail, and what becomes of those that kill their worker.
+    max_fatal_rows : int
+        Most rows that are skipped although they kill their worker.
+    row_timeout_s : float or None
+        Seconds that one call of the function may take.
     """
 
     max_workers: int
@@ -61,6 +65,8 @@ class Limits:
     applier_bytes: int = 0
     memory_bytes: int = 0
     failure_rules: FailureRules = field(default_factory=FailureRules)
+    max_fatal_rows: int = 100
+    row_timeout_s: float | None = None
 
     def budget(self, cause: LossCause) -> int:
         """Return how many losses of one cause at one place end the job.

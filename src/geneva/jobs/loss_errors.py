@@ -10,9 +10,11 @@ from geneva.errors import (
     FatalWorkerExitError,
     FatalWorkerHardwareError,
     FatalWorkerOOMError,
+    RowTimeoutError,
     WorkerStartError,
 )
 from geneva.jobs.events import LossCause, WorkerLost
+from geneva.jobs.wording import size
 
 _SIGKILL = -9
 
@@ -56,6 +58,11 @@ def loss_error(event: WorkerLost, place: LostPlace, times: int) -> FatalWorkerEr
             f"{head}: their nodes died or could not be reached. If these rows need more memory "
             f"than a node has, lower batch_size; otherwise look at the nodes' own logs. {tail}"
         )
+    if event.cause is LossCause.TOO_SLOW:
+        return RowTimeoutError(
+            f"{head}: one call took longer than row_timeout. Allow more, or let the function give "
+            f"up by itself. {tail}"
+        )
     if event.cause is LossCause.OUT_OF_MEMORY or event.exit_code == _SIGKILL:
         return FatalWorkerOOMError(f"{head}: {_killed(event)} {_LESS_MEMORY} {tail}")
     if event.exit_code is not None and event.exit_code < 0:
@@ -86,11 +93,15 @@ def _at_work(event: WorkerLost, place: LostPlace) -> str:
         return f"writing fragment {place.fragment_id}"
     if event.batch is not None:
         rows = event.batch.rows
+        if len(rows) == 1:
+            return f"computing row offset {rows.start} of fragment {place.fragment_id} alone"
         return f"computing rows {rows.start} to {rows.stop - 1} of fragment {place.fragment_id}"
     return f"computing fragment {place.fragment_id} at row offset {place.position} or after"
 
 
 def _killed(event: WorkerLost) -> str:
+    if event.memory_bytes:
+        return f"stopped with {size(event.memory_bytes)}, more than memory= of the function allows."
     if event.exit_code == _SIGKILL:
         return "killed (SIGKILL), as the system does when memory runs out."
     return "killed because its node ran out of memory."

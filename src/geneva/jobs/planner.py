@@ -25,11 +25,14 @@ class ApplyTask:
         The fragment.
     rows : RowRange
         The physical range.
+    batch_rows : int or None
+        Most rows per call, after a worker died with more; None for no such bound.
     """
 
     task_id: int
     fragment_id: int
     rows: RowRange
+    batch_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from geneva.jobs.commands import (
     Apply,
     Command,
@@ -15,7 +17,7 @@ from geneva.jobs.commands import (
 from geneva.jobs.events import RowsApplied, WorkerLost, WorkerReady
 from geneva.jobs.limits import Limits
 from geneva.jobs.pace import Pace
-from geneva.jobs.planner import Plan
+from geneva.jobs.planner import ApplyTask, Plan
 from geneva.jobs.scaling import Workload, workers_wanted, worth_splitting, writers_wanted
 from geneva.jobs.work import Work
 from geneva.jobs.workers import WorkerState
@@ -61,6 +63,7 @@ class Scheduler:
         self._limits = limits
         self._startup_s = limits.startup_s
         self._setup_s = 0.0
+        self._batch_rows: int | None = None
 
     @property
     def appliers(self) -> int:
@@ -115,6 +118,12 @@ class Scheduler:
         worker.position = event.position
         worker.rows_at_risk += event.rows
 
+    def hear(self, worker: int | None) -> None:
+        """Take in that a worker says something."""
+        state = None if worker is None else self.workers.get(worker)
+        if state is not None:
+            state.heard_s = self.now_s
+
     def free(self, worker: int, fragment_id: int | None = None) -> None:
         """Take in that a worker's task, or its writing of a fragment, has ended."""
         self.workers[worker] = self.workers[worker].freed(self.now_s, fragment_id)
@@ -145,15 +154,28 @@ class Scheduler:
                 fragment_id = self.work.to_write.popleft()
                 state.writing.append(fragment_id)
                 parts = self.work.parts_of(fragment_id)
-                commands.append(WriteFragment(worker, self.work.plan_of(fragment_id), parts))
+                lost = self.work.lost_of(fragment_id)
+                fragment = self.work.plan_of(fragment_id)
+                commands.append(WriteFragment(worker, fragment, parts, lost))
             elif self.work.pending and state.may_apply:
-                task = self.work.pending.popleft()
+                task = self._bounded(self.work.pending.popleft())
                 state.task, state.position = task, task.rows.start
+                state.heard_s = self.now_s
                 state.computing_since_s = self.now_s if state.loaded else None
                 commands.append(Apply(worker, task, self.work.plan_of(task.fragment_id)))
             elif state.may_apply:
                 commands += self._ask_for_split()
         return commands
+
+    def bound_batches(self, rows: int) -> None:
+        """Let tasks that are given out from now on compute at most so many rows at once."""
+        self._batch_rows = min(rows, self._batch_rows or rows)
+
+    def _bounded(self, task: ApplyTask) -> ApplyTask:
+        if self._batch_rows is None:
+            return task
+        rows = min(self._batch_rows, task.batch_rows or self._batch_rows)
+        return replace(task, batch_rows=rows)
 
     def _ask_for_split(self) -> list[Command]:
         """Ask the worker with the longest rest for half of it; one request per idle worker."""

@@ -8,22 +8,27 @@ fragment never leaves the others idle.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from geneva.jobs.commands import (
     CheckpointEvery,
     Command,
     Commit,
+    EndSlowWorker,
     Finish,
     KillWorker,
+    NoteLostRow,
     Outcome,
     ReleaseWorker,
     StopTask,
 )
 from geneva.jobs.events import (
+    BatchRows,
     CommitFailed,
     Committed,
     Event,
     FragmentWritten,
+    LossCause,
     PartWritten,
     ReleaseRequested,
     RowsApplied,
@@ -42,15 +47,19 @@ from geneva.jobs.limits import Limits
 from geneva.jobs.loss_errors import LostPlace, late_start_error, loss_error, start_error
 from geneva.jobs.losses import LossBook
 from geneva.jobs.memory_watch import MemoryWatch
-from geneva.jobs.planner import Plan
+from geneva.jobs.planner import ApplyTask, Plan
 from geneva.jobs.scheduler import Scheduler
 from geneva.jobs.skips import SkipBook
 from geneva.jobs.stall import StallWatch
+from geneva.jobs.suspects import LeaveOut, Suspects, TryAgain
+from geneva.storage.model import RowRange
 
 # Who presses Ctrl-C waits for two seconds, not for a batch of minutes.
 _INTERRUPTED_S = 1.2
 # Before that, a job that is slow to read would say so all the time.
 _SAY_STALLED_S = 30.0
+# A worker that can says every five seconds what it is at.
+_SILENT_S = 8.0
 
 
 class JobState:
@@ -79,6 +88,7 @@ class JobState:
         self.finished = False
         self._plan = plan
         self._losses = LossBook(limits)
+        self._suspects = Suspects(self._target, limits)
         self._stall = StallWatch(limits.stall_timeout_s, limits.setup_timeout_s)
         self._memory = MemoryWatch(self._target, limits)
         self.skips = SkipBook(self._target, limits.failure_rules, plan.total_rows_pending)
@@ -120,6 +130,7 @@ class JobState:
         if getattr(event, "worker", None) in self._gone:
             return self._advance()  # It said this before, or comes back; nobody waits for it.
         self._stall.record(event, now_s)
+        self.scheduler.hear(getattr(event, "worker", None))
         react = getattr(self, _REACTIONS[type(event)])
         return [*(react(event) or ()), *self._advance()]
 
@@ -193,6 +204,9 @@ class JobState:
         self.skips.lost(event.worker)
         if self._error is not None or not worker.busy:
             return []
+        found = None if worker.task is None else self._suspected(event, worker.task)
+        if worker.task is not None and found is not None:
+            return self._with_suspects(event, worker.task, found)
         if worker.task is not None:
             lost = (worker.task.fragment_id, self._work.reclaim(worker.task))
         else:
@@ -202,6 +216,36 @@ class JobState:
             return self._risk_less() if worker.task is not None else []
         place = LostPlace(self._target, lost[0], worker.position, writing=worker.task is None)
         return self._stop(loss_error(event, place, self._limits.budget(event.cause)))
+
+    def _suspected(self, event: WorkerLost, task: ApplyTask) -> TryAgain | LeaveOut | None:
+        """Say what becomes of the rows with which a worker was lost, if they may be to blame."""
+        batch = event.batch
+        if batch is None or batch.fragment_id != task.fragment_id:
+            return None
+        # It may have given rows away while it was computing them.
+        start = max(batch.rows.start, task.rows.start)
+        rows = RowRange(start, min(batch.rows.stop, task.rows.stop))
+        if start >= rows.stop:
+            return None
+        return self._suspects.judge(replace(event, batch=BatchRows(batch.fragment_id, rows)))
+
+    def _with_suspects(
+        self, event: WorkerLost, task: ApplyTask, found: TryAgain | LeaveOut
+    ) -> list[Command]:
+        if isinstance(found, TryAgain):
+            self._work.reclaim_suspects(task, found.rows.rows, found.batch_rows)
+            if event.cause is LossCause.OUT_OF_MEMORY:
+                self.scheduler.bound_batches(found.batch_rows)
+            return self._risk_less()
+        row = found.row.rows.start
+        noted = NoteLostRow(task.fragment_id, row, found.error, found.attempts, event.component)
+        if found.rule is None:
+            self._work.reclaim(task)
+            return [noted, *self._stop(found.error)]
+        self._work.leave_out(task, row)
+        self.scheduler.pace.rows_done += 1
+        exceeded = self.skips.skipped(found.rule, self.scheduler.pace.rows_done)
+        return [noted, *(self._stop(exceeded) if exceeded is not None else [])]
 
     def _risk_less(self) -> list[Command]:
         """Let workers write parts more often where they are lost more often."""
@@ -250,7 +294,7 @@ class JobState:
             return self._stop(self._stall.error(self._target, workers, now_s))
         if self._error is not None:
             return self._advance_stop()
-        commands = self.scheduler.advance()
+        commands = [*self._end_slow(), *self.scheduler.advance()]
         self._gone.update(c.worker for c in commands if isinstance(c, ReleaseWorker))
         done = self._work.fragments_open == 0
         enough = self._limits.commit_granularity or len(self._plan.fragments) + 1
@@ -261,6 +305,26 @@ class JobState:
         elif done:
             commands.append(self._finish())
         return commands
+
+    def _end_slow(self) -> list[Command]:
+        """End workers that are silent for so long that their function must hold the interpreter.
+
+        A worker ends a slow call by itself as long as it can do anything.
+        """
+        allowed_s = self._limits.row_timeout_s
+        if allowed_s is None:
+            return []
+        silent_s = allowed_s + _SILENT_S
+        slow = [
+            worker
+            for worker, state in self.scheduler.workers.items()
+            if state.task is not None
+            and state.loaded
+            and self.scheduler.now_s - state.heard_s > silent_s
+        ]
+        for worker in slow:
+            self.scheduler.workers[worker].heard_s = self.scheduler.now_s
+        return [EndSlowWorker(worker) for worker in slow]
 
     def _advance_stop(self) -> list[Command]:
         """Wait for the workers to make their work durable, then commit and finish."""

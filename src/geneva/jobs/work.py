@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
 from geneva.storage.model import ColumnFile, Part, RowRange
@@ -14,6 +14,7 @@ class _Fragment:
     plan: FragmentPlan
     open_tasks: int
     parts: list[Part]
+    lost: list[int]
 
 
 class Work:
@@ -47,7 +48,7 @@ class Work:
             tasks[task.fragment_id] = tasks.get(task.fragment_id, 0) + 1
         self._fragments = {
             fragment.fragment_id: _Fragment(
-                fragment, tasks.get(fragment.fragment_id, 0), list(fragment.parts)
+                fragment, tasks.get(fragment.fragment_id, 0), list(fragment.parts), []
             )
             for fragment in plan.fragments
         }
@@ -62,6 +63,10 @@ class Work:
         """Return the parts that hold a fragment's computed rows."""
         return tuple(self._fragments[fragment_id].parts)
 
+    def lost_of(self, fragment_id: int) -> tuple[int, ...]:
+        """Return the rows of a fragment that kill whoever computes them."""
+        return tuple(self._fragments[fragment_id].lost)
+
     def open_tasks(self, fragment_id: int) -> int:
         """Return how many tasks of a fragment are not done."""
         return self._fragments[fragment_id].open_tasks
@@ -69,7 +74,7 @@ class Work:
     def needs_writer(self, fragment_id: int) -> bool:
         """Say whether a fragment is made out of parts; else who computes it writes it too."""
         fragment = self._fragments[fragment_id]
-        return bool(fragment.parts) or fragment.open_tasks > 1
+        return bool(fragment.parts) or bool(fragment.lost) or fragment.open_tasks > 1
 
     def add_part(self, part: Part) -> None:
         """Take in a durable part."""
@@ -97,8 +102,9 @@ class Work:
     def split(self, task: ApplyTask, at: int) -> ApplyTask:
         """Take the rows from ``at`` on from a task; return what is left of it."""
         self._fragments[task.fragment_id].open_tasks += 1
-        self.pending.append(self._task(task.fragment_id, RowRange(at, task.rows.stop)))
-        return ApplyTask(task.task_id, task.fragment_id, RowRange(task.rows.start, at))
+        rest = self._task(task.fragment_id, RowRange(at, task.rows.stop))
+        self.pending.append(replace(rest, batch_rows=task.batch_rows))
+        return replace(task, rows=RowRange(task.rows.start, at))
 
     def reclaim(self, task: ApplyTask) -> int:
         """Take a task back from a worker that was lost; return where its lost rows begin."""
@@ -109,6 +115,47 @@ class Work:
         else:
             self.close(task, None)
         return start
+
+    def reclaim_suspects(self, task: ApplyTask, rows: RowRange, batch_rows: int) -> None:
+        """Take a task back whose worker was lost with some of its rows, which come first now.
+
+        Parameters
+        ----------
+        task
+            The task.
+        rows
+            The rows that are to blame.
+        batch_rows
+            Most of them that are computed at once.
+        """
+        before, after = self._around(task, rows)
+        suspects = replace(self._task(task.fragment_id, rows), batch_rows=batch_rows)
+        self._replace(task, [suspects, *before, *after])
+
+    def leave_out(self, task: ApplyTask, row: int) -> None:
+        """Take a task back without a row that kills whoever computes it."""
+        before, after = self._around(task, RowRange(row, row + 1))
+        self._fragments[task.fragment_id].lost.append(row)
+        self._replace(task, [*before, *after])
+
+    def _around(self, task: ApplyTask, rows: RowRange) -> tuple[list[ApplyTask], list[ApplyTask]]:
+        """Return what is left of a task before and after some of its rows."""
+        start = min(self._durable_until(task), rows.start)
+        before, after = RowRange(start, rows.start), RowRange(rows.stop, task.rows.stop)
+        return tuple(  # type: ignore[return-value]
+            [replace(self._task(task.fragment_id, piece), batch_rows=task.batch_rows)]
+            if len(piece)
+            else []
+            for piece in (before, after)
+        )
+
+    def _replace(self, task: ApplyTask, pieces: list[ApplyTask]) -> None:
+        """Put the pieces of a task in its place."""
+        if not pieces:
+            self.close(task, None)
+            return
+        self._fragments[task.fragment_id].open_tasks += len(pieces) - 1
+        self.pending.extendleft(reversed(pieces))
 
     def _task(self, fragment_id: int, rows: RowRange) -> ApplyTask:
         self._next_task_id += 1

@@ -41,6 +41,8 @@ class WorkerState:
         Whether it is asked back and gets no more work.
     idle_since_s : float
         When it became ready or did something last.
+    heard_s : float
+        When it said something last, or was given its task.
     """
 
     role: Role = Role.BOTH
@@ -54,6 +56,7 @@ class WorkerState:
     split_asked: bool = False
     leaving: bool = False
     idle_since_s: float = math.inf
+    heard_s: float = 0.0
 
     @property
     def busy(self) -> bool:

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
 
+import attrs
 import numpy as np
 import pyarrow as pa
 
@@ -27,6 +28,7 @@ from geneva.pipeline import isolation
 from geneva.pipeline.activity import Activity
 from geneva.pipeline.attempts import Attempts, Interrupted
 from geneva.pipeline.batching import BatchSizer
+from geneva.pipeline.call_clock import CallClock
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.environment import check_environment
 from geneva.pipeline.failure import (
@@ -92,6 +94,7 @@ class Applier:
         self._files = TableFiles(context.location)
         self._bound: BoundFunction | None = None
         self._policy = ErrorPolicy()
+        self._clock: CallClock | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._sizer = BatchSizer(context.batch_size, context.checkpoint_size)
         self._reported_at = 0.0
@@ -167,6 +170,8 @@ class Applier:
 
     def close(self) -> None:
         """Release the threads."""
+        if self._clock is not None:
+            self._clock.close()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -189,6 +194,11 @@ class Applier:
         except (Exception, SystemExit) as cause:
             self._bound = None
             raise setup_error(self._context, cause) from cause
+        timeout_s = self._context.row_timeout_s
+        if timeout_s is not None:
+            self._clock = CallClock(timeout_s, self._recorder)
+            bounded = attrs.evolve(function, func=self._clock.bounded(function.func))
+            self._bound = bind(bounded, columns)
         if self._context.threads > 1:
             self._pool = ThreadPoolExecutor(self._context.threads, "geneva-applier")
         return time.perf_counter() - started
@@ -206,7 +216,7 @@ class Applier:
             values, failures, ended = computed.values, computed.failures, computed.ended_by
             done = len(values)
             upto = int(offsets[done - 1]) + 1 if done else int(offsets[0])
-            if ended is None:
+            if ended is None and task.batch_rows is None:
                 self._sizer.record(done, seconds, values.nbytes)
             reporter.add(done, values.nbytes, upto, [failure.rule for failure in failures])
             if failures:
@@ -307,7 +317,7 @@ class Applier:
                 offsets, batch = offsets[wanted], batch.filter(pa.array(wanted))
             position = 0
             while position < len(offsets):
-                size = self._sizer.rows
+                size = min(self._sizer.rows, task.batch_rows or self._sizer.rows)
                 yield offsets[position : position + size], batch.slice(position, size)
                 position += size
 

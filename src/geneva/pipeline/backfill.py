@@ -28,8 +28,10 @@ from geneva.pipeline.fitting import (
     warn_of_full_disk,
     workers_within_memory,
 )
+from geneva.pipeline.lost_rows import note_lost_row
 from geneva.pipeline.meter import ProgressMeter
 from geneva.pipeline.reservation import Reservation, pause_unless
+from geneva.resources.memory import memory_limit
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
 from geneva.storage import fault_points
@@ -257,6 +259,8 @@ class BackfillRun:
             applier_bytes=grant.applier_bytes,
             memory_bytes=grant.memory_bytes,
             failure_rules=spec.failure_rules,
+            max_fatal_rows=settings.max_fatal_rows,
+            row_timeout_s=spec.row_timeout_s,
         )
         context = JobContext(
             job_id=self._job.job_id,
@@ -272,7 +276,7 @@ class BackfillRun:
             versions=self._versions,
             policy=None if spec.policy is None else pickle_by_value(spec.policy),
             row_timeout_s=spec.row_timeout_s,
-            memory_limit_bytes=spec.memory_bytes,
+            memory_limit_bytes=memory_limit(spec.memory_bytes),
         )
         driver = Driver(
             JobState(planned, limits),
@@ -283,6 +287,7 @@ class BackfillRun:
             deadline_s=None if spec.timeout_s is None else self._started_s + spec.timeout_s,
             warn=warn,
             commit_timeout_s=limits.stall_timeout_s,
+            note_lost=partial(note_lost_row, context, dataset),
         )
         return driver.run(context)
 

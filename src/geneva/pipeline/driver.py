@@ -18,10 +18,12 @@ from geneva.jobs.commands import (
     Apply,
     Command,
     Commit,
+    EndSlowWorker,
     Finish,
     Interruption,
     JobContext,
     KillWorker,
+    NoteLostRow,
     Outcome,
     ReleaseWorker,
     StartWorkers,
@@ -85,6 +87,9 @@ class Runner(Protocol):
 
     def kill(self, worker: int) -> None:
         """End a worker at once."""
+
+    def end_slow(self, worker: int) -> None:
+        """End a worker whose call takes too long; :meth:`poll` tells that it is lost."""
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Return what happened, waiting at most this long for something to happen."""
@@ -156,6 +161,8 @@ class Driver:
         Takes warnings.
     commit_timeout_s
         How long the storage may take to answer a commit.
+    note_lost
+        Stores what went wrong with a row that kills whoever computes it.
     """
 
     def __init__(
@@ -168,6 +175,7 @@ class Driver:
         deadline_s: float | None,
         warn: Callable[[str], None],
         commit_timeout_s: float,
+        note_lost: Callable[[NoteLostRow], None],
     ) -> None:
         self._state = state
         self._runner = runner
@@ -177,6 +185,7 @@ class Driver:
         self._deadline_s = deadline_s
         self._warn = warn
         self._commit_timeout_s = commit_timeout_s
+        self._note_lost = note_lost
         self._events: deque[Event] = deque()
         self._outcome: Outcome | None = None
         self._stop_passed_on = False
@@ -230,6 +239,10 @@ class Driver:
                     self._runner.release(command.worker)
                 case KillWorker():
                     self._runner.kill(command.worker)
+                case EndSlowWorker():
+                    self._runner.end_slow(command.worker)
+                case NoteLostRow():
+                    self._note_lost(command)
                 case Warn():
                     self._warn(command.text)
                 case Commit():

@@ -79,6 +79,19 @@ def largest_batch(row_bytes: int, threads: int, available_bytes: int) -> int:
     return max(1, int(rest / each)) if each else 1
 
 
+def memory_limit(asked_bytes: int) -> int:
+    """Return with how much memory of its own an applier is stopped; 0 if none was asked for.
+
+    What a function asks for is for the function: Geneva's own libraries come on top.
+
+    Examples
+    --------
+    >>> memory_limit(1 << 30) >> 20, memory_limit(0)
+    (1244, 0)
+    """
+    return asked_bytes + _PROCESS_BYTES if asked_bytes else 0
+
+
 def memory_per_applier(footprint: Footprint, shape: ClusterShape) -> int:
     """Return how much memory one applier may really take where most of them share a node.
 

@@ -50,6 +50,9 @@ class InlineRunner:
     def kill(self, worker: int) -> None:
         """Do nothing: while the driver runs, the worker does not."""
 
+    def end_slow(self, worker: int) -> None:
+        """Do nothing: while the driver runs, the worker does not."""
+
     def poll(self, timeout_s: float) -> list[Event]:  # noqa: ARG002 - nothing to wait for
         """Do the queued work and return what happened."""
         if self._work and not self._events:

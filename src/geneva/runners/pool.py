@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import IO, Any
 
+from geneva.pipeline.flight_recorder import Verdict, remove_notes
 from geneva.runners.relay import Relay
 
 _BOOT = (
@@ -52,6 +53,8 @@ class WorkerProcess:
         Where it notes which rows it computes.
     ready : bool
         Whether it has said that it is ready.
+    verdict : Verdict or None
+        Why it is ended, if the caller does so.
     last_lines : deque of str
         The end of its error output.
     """
@@ -62,6 +65,7 @@ class WorkerProcess:
     started_s: float
     notes: Path
     ready: bool = False
+    verdict: Verdict | None = None
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
 
     def end(self) -> None:
@@ -121,7 +125,7 @@ class ProcessPool:
         process.kill()
         with self._lock:
             self._all.pop(process.worker, None)
-        process.notes.unlink(missing_ok=True)
+        remove_notes(process.notes)
         return exit_code
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from multiprocessing.connection import wait
 
 from geneva.jobs.commands import Apply, Interruption, JobContext, WriteFragment
@@ -17,7 +18,8 @@ from geneva.jobs.events import (
 )
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import opened
-from geneva.pipeline.flight_recorder import read_notes
+from geneva.pipeline.flight_recorder import Verdict, read_notes, read_verdict
+from geneva.pipeline.memory_guard import MemoryGuard
 from geneva.runners.pool import ProcessPool, WorkerProcess
 
 
@@ -40,10 +42,13 @@ class ProcessRunner:
         self._context: JobContext | None = None
         self._leased: dict[int, WorkerProcess] = {}
         self._busy: dict[int, int] = {}
+        self._guard: MemoryGuard | None = None
 
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
         """Take a job on with the processes that are idle or starting."""
         self._context = context
+        if context.memory_limit_bytes:
+            self._guard = MemoryGuard(context.memory_limit_bytes, self._end_large)
         for process in self._pool.lease(self.max_workers):
             self._take(process)
         ready = tuple(w for w, process in self._leased.items() if process.ready)
@@ -81,6 +86,19 @@ class ProcessRunner:
             process.process.kill()
             self._pool.discard(process)
 
+    def end_slow(self, worker: int) -> None:
+        """Kill a process whose call takes too long; its end is noticed as any other."""
+        process = self._leased.get(worker)
+        if process is not None:
+            process.verdict = Verdict.too_slow()
+            process.process.kill()
+
+    def _end_large(self, pid: int, memory_bytes: int) -> None:
+        for process in tuple(self._leased.values()):
+            if process.process.pid == pid:
+                process.verdict = Verdict.too_large(memory_bytes)
+                process.process.kill()
+
     def poll(self, timeout_s: float) -> list[Event]:
         """Return the events that are there, waiting at most so long for the first."""
         by_connection = {process.connection: process for process in self._leased.values()}
@@ -91,6 +109,9 @@ class ProcessRunner:
 
     def end(self) -> None:
         """Give idle processes back; end those that are still at work."""
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
         for worker in list(self._leased):
             if self._busy.get(worker):
                 self.kill(worker)
@@ -102,6 +123,8 @@ class ProcessRunner:
     def _take(self, process: WorkerProcess) -> None:
         self._leased[process.worker] = process
         self._busy[process.worker] = 0
+        if self._guard is not None:
+            self._guard.watch(process.process.pid)
         self._tell(process, self._context)
 
     def _tell(self, process: WorkerProcess, message: object) -> None:
@@ -126,10 +149,14 @@ class ProcessRunner:
                 events.append(event)
         except (EOFError, OSError):
             del self._leased[process.worker]
+            if self._guard is not None:
+                self._guard.forget(process.process.pid)
             batch = read_notes(process.notes)
+            verdict = process.verdict or read_verdict(process.notes) or Verdict()
             exit_code = self._pool.discard(process)
             words = "\n".join(process.last_lines)
-            events.append(WorkerLost(process.worker, exit_code, words, batch=batch))
+            lost = WorkerLost(process.worker, exit_code, words, verdict.cause, batch=batch)
+            events.append(replace(lost, memory_bytes=verdict.memory_bytes))
         return events
 
     def _note_end_of_work(self, event: Event) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import signal
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from geneva.jobs.events import BatchRows, LossCause
-from geneva.pipeline.flight_recorder import read_notes
+from geneva.pipeline.flight_recorder import Verdict, read_notes, read_verdict, remove_notes
 from geneva.runners.ray.worker_actor import Hello
 
 _LAST_LINES = 20
@@ -48,8 +49,30 @@ def cause_of(error: BaseException, node_id: str | None, alive: set[str]) -> Loss
     return LossCause.CRASH
 
 
-def examine(hello: Hello) -> tuple[BatchRows | None, int | None, str]:
-    """Return what a dead worker was computing, its exit code if known, and its last words."""
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the node of a dead worker still knows of it.
+
+    Attributes
+    ----------
+    batch : BatchRows or None
+        What it was computing.
+    exit_code : int or None
+        Its exit code, if known.
+    words : str
+        Its last words.
+    verdict : Verdict or None
+        Why it has ended itself, if it did.
+    """
+
+    batch: BatchRows | None = None
+    exit_code: int | None = None
+    words: str = ""
+    verdict: Verdict | None = None
+
+
+def examine(hello: Hello) -> Findings:
+    """Return what is still known of a dead worker."""
     here = ray.get_runtime_context().get_node_id() == hello.node_id
     try:
         if here:
@@ -62,7 +85,7 @@ def examine(hello: Hello) -> tuple[BatchRows | None, int | None, str]:
             reference = task.remote(hello.notes, hello.error_log)
             found = ray.get(reference, timeout=_AUTOPSY_TIMEOUT_S)
     except ray.exceptions.RayError:  # Its node is gone as well.
-        return None, None, ""
+        return Findings()
     return found
 
 
@@ -79,9 +102,9 @@ def exit_code_in(words: str) -> int | None:
     return None if known is None else -int(known)
 
 
-def _autopsy(notes: str, error_log: str) -> tuple[BatchRows | None, int | None, str]:
-    batch = read_notes(notes)
-    Path(notes).unlink(missing_ok=True)
+def _autopsy(notes: str, error_log: str) -> Findings:
+    batch, verdict = read_notes(notes), read_verdict(notes)
+    remove_notes(notes)
     last: deque[str] = deque(maxlen=_LAST_LINES)
     exit_code = None
     try:
@@ -92,5 +115,5 @@ def _autopsy(notes: str, error_log: str) -> tuple[BatchRows | None, int | None, 
                 if line.strip() and not line.startswith((":", "Extension modules")):
                     last.append(line.rstrip())
     except OSError:
-        return batch, None, ""
-    return batch, exit_code, "\n".join(last)
+        return Findings(batch, verdict=verdict)
+    return Findings(batch, exit_code, "\n".join(last), verdict)

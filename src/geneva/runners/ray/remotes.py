@@ -13,8 +13,9 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from geneva.jobs.commands import Role
 from geneva.jobs.events import LossCause, WorkerLost
+from geneva.pipeline.flight_recorder import Verdict
 from geneva.resources.footprint import APPLIER_BUNDLE, WRITER_BUNDLE, Footprint
-from geneva.runners.ray.deaths import examine
+from geneva.runners.ray.deaths import Findings, examine
 from geneva.runners.ray.names import NAMESPACE, component_name
 from geneva.runners.ray.queue_actor import QUEUE_THREADS, QueueActor
 from geneva.runners.ray.units import Unit
@@ -39,6 +40,8 @@ class Remote:
         Where it lives, once it is ready.
     busy : int
         Orders that it has not reported on.
+    verdict : Verdict or None
+        Why it is ended, if the driver does so.
     """
 
     worker: int
@@ -52,6 +55,7 @@ class Remote:
     busy: int = 0
     heard_s: float = 0.0
     unavailable_s: float | None = None
+    verdict: Verdict | None = None
 
     def tell(self, order: object) -> None:
         """Give an order; a writer gets all of its through its queue."""
@@ -75,17 +79,19 @@ class Remote:
 
     def lost(self, cause: LossCause, error: BaseException) -> WorkerLost:
         """Return the event that says that this one is gone, with what its node still knows."""
-        batch, exit_code, words = None, None, str(error)
+        found = Findings(words=str(error))
         if self.hello is not None and cause in (LossCause.CRASH, LossCause.OUT_OF_MEMORY):
-            batch, exit_code, words = examine(self.hello)
+            found = examine(self.hello)
+        verdict = self.verdict or found.verdict or Verdict(cause)
         return WorkerLost(
             self.worker,
-            exit_code,
-            words,
-            cause=cause,
+            found.exit_code,
+            found.words,
+            cause=verdict.cause,
             role=self.role,
             component=self.component,
-            batch=batch,
+            batch=found.batch,
+            memory_bytes=verdict.memory_bytes,
         )
 
 

@@ -25,6 +25,7 @@ from geneva.jobs.events import (
 )
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import Envelope, opened
+from geneva.pipeline.flight_recorder import Verdict
 from geneva.resources.footprint import Footprint
 from geneva.runners.ray.deaths import PlaceTakenError, cause_of
 from geneva.runners.ray.names import run_tag
@@ -136,6 +137,13 @@ class RayRunner:
         if remote is not None:
             remote.end()
             self._left(remote)
+
+    def end_slow(self, worker: int) -> None:
+        """Kill an actor whose call takes too long; its end is noticed as any other."""
+        remote = self._remotes.get(worker)
+        if remote is not None:
+            remote.verdict = Verdict.too_slow()
+            remote.end()
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Return what happened, waiting at most so long."""

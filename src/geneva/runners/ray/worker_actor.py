@@ -19,7 +19,8 @@ import ray
 from geneva.jobs.commands import INTERRUPTIONS, JobContext
 from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import Envelope
-from geneva.pipeline.flight_recorder import FlightRecorder
+from geneva.pipeline.flight_recorder import FlightRecorder, Verdict
+from geneva.pipeline.memory_guard import MemoryGuard
 from geneva.pipeline.peak_memory import PeakMemory
 from geneva.pipeline.prints import PrintedLines, captured_prints
 from geneva.pipeline.worker import Worker
@@ -36,6 +37,7 @@ _NOTES_KEPT_S = 600.0
 
 _BROKEN = 70
 _QUEUE_LOST = 72
+_TOO_LARGE = 73
 _TAKE_S = 10.0
 
 
@@ -78,6 +80,7 @@ class WorkerActor:
         self._work: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._host: Worker | None = None
         self._round_id: str | None = None
+        self._guard: MemoryGuard | None = None
 
     @ray.method(concurrency_group="orders")
     def hello(self, queue_actor: Any = None) -> Hello:
@@ -136,14 +139,17 @@ class WorkerActor:
         try:
             with captured_prints(self._worker, recorder, self._emit):
                 while True:
-                    self._obey(self._host, self._work.get())
+                    self._obey(self._host, recorder, self._work.get())
         except BaseException:  # noqa: BLE001 - a worker that computes no more must not seem alive
             traceback.print_exc()
             os._exit(_BROKEN)
 
-    def _obey(self, host: Worker, command: Any) -> None:
+    def _obey(self, host: Worker, recorder: FlightRecorder, command: Any) -> None:
         if isinstance(command, JobContext):
             self._round_id = command.round_id
+            if command.memory_limit_bytes and self._guard is None:
+                # It serves one job.
+                self._guard = _guarded(command.memory_limit_bytes, recorder)
             host.begin_job(command)
         elif command is None:
             host.end_job()
@@ -152,6 +158,16 @@ class WorkerActor:
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, PrintedLines):
                     stream.end_line()
+
+
+def _guarded(limit_bytes: int, recorder: FlightRecorder) -> MemoryGuard:
+    def end(pid: int, memory_bytes: int) -> None:  # noqa: ARG001 - there is only this process
+        recorder.condemn(Verdict.too_large(memory_bytes))
+        os._exit(_TOO_LARGE)
+
+    guard = MemoryGuard(limit_bytes, end)
+    guard.watch(os.getpid())
+    return guard
 
 
 def _remove_old_notes() -> None:
