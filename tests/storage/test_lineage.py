@@ -370,7 +370,7 @@ def test_status_says_what_is_there_who_computed_it_and_why_not(numbers):
     assert {by.job_id for by in compacted.computed_by} == first
     assert {by.udf_version for by in compacted.computed_by} == {status.udf_version}
     lines = str(status).splitlines()
-    assert "41 rows, 38 fresh, 1 missing, 2 stale" in lines[0]
+    assert "41 rows, 38 fresh, 1 missing, 0 failed, 2 stale" in lines[0]
     assert "had their inputs changed by an update" in lines[2]
     found = json.loads(status.to_json())
     assert found["stale"] == 2

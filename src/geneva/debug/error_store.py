@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 import attrs
 import pyarrow as pa
@@ -13,9 +13,6 @@ from geneva.transformer.policy import (
     FaultIsolation,
     UDFRetryConfig,
 )
-
-if TYPE_CHECKING:
-    from geneva.db import Connection
 
 __all__ = ["ErrorHandlingConfig", "ErrorRecord", "ErrorStore", "FaultIsolation", "UDFRetryConfig"]
 
@@ -82,11 +79,11 @@ class ErrorStore:
 
     Parameters
     ----------
-    connection
+    connection : Connection
         The database.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     def get_errors(

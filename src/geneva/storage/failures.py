@@ -3,7 +3,7 @@
 Whether a row failed is said by the column file that left it out. What went wrong stands in small
 Arrow files, written before it, one or a few per task::
 
-    _geneva/errors/<field id>/<name>.arrow
+    _geneva/errors/<field id>/<name>.ipc
 
 The name is from :func:`~geneva.storage.model.unique_name`. A row is known by its fragment and its
 physical offset when it failed, which no other row ever has.
@@ -134,7 +134,7 @@ def write_failures(
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.ipc.new_file(sink, SCHEMA, options=options) as writer:
         writer.write_table(pa.Table.from_pylist(entries, SCHEMA))
-    files.write(f"{folder_of(column)}/{unique_name(source.call_id)}.arrow", sink.getvalue())
+    files.write(f"{folder_of(column)}/{unique_name(source.call_id)}.ipc", sink.getvalue())
 
 
 def read_failures(files: TableFiles, column: ComputedColumn) -> pa.Table:
