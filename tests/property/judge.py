@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from geneva.errors import FatalWorkerError, StalledError, WorkerStartError
+from geneva.errors import FatalWorkerCrashError, FatalWorkerError, StalledError, WorkerStartError
 from geneva.jobs import commands as cmd
 from geneva.jobs import events as ev
 from geneva.jobs.limits import Limits
@@ -45,6 +45,8 @@ class Judge:
         self.losses: Counter[tuple[int, int, ev.LossCause]] = Counter()
         self.too_many: ev.WorkerLost | None = None
         self.finishes: list[cmd.Outcome] = []
+        self.fatal: set[tuple[int, int]] = set()
+        self.lost: set[tuple[int, int]] = set()
 
     # -- what the run is told ------------------------------------------------------------------
 
@@ -93,6 +95,8 @@ class Judge:
             place = (orders[0].fragment.fragment_id, self.durable[event.worker] if task else -1)
         else:
             self.starting[event.role] -= 1
+        if event.batch is not None:
+            return  # Its rows are to blame, which has a budget of its own.
         self.losses[(*place, event.cause)] += 1
         if self.losses[(*place, event.cause)] >= self.limits.budget(event.cause):
             self.too_many = event
@@ -106,6 +110,8 @@ class Judge:
         if too_many is not None:
             assert isinstance(error, FatalWorkerError)
             assert "did not start" not in str(error)
+        elif isinstance(error, FatalWorkerCrashError):
+            assert self.limits.failure_rules.of_loss("FatalWorkerCrashError")[1] is None
         elif error is not None and not isinstance(error, StalledError):
             assert isinstance(error, WorkerStartError)
             assert "did not start" in str(error)
@@ -115,6 +121,13 @@ class Judge:
         return any(self.roles[worker] in (role, cmd.Role.BOTH) for worker in self.known)
 
     # -- what the run decides ------------------------------------------------------------------
+
+    def lose_row(self, command: cmd.NoteLostRow) -> None:
+        """Take in that a row is computed no more because it kills whoever computes it."""
+        row = (command.fragment_id, command.offset)
+        assert row in self.fatal, "an innocent row"
+        assert row not in self.lost
+        self.lost.add(row)
 
     def start(self, role: cmd.Role, count: int) -> None:
         """Take in that workers are to be started."""
@@ -144,7 +157,9 @@ class Judge:
         computed = Counter(
             row for part in command.parts if part.path in self.held for row in self.held[part.path]
         )
-        assert computed == Counter(self.pending[fragment_id]), "each missing row exactly once"
+        lost = {row for fragment, row in self.lost if fragment == fragment_id}
+        assert set(command.lost) == lost
+        assert computed == Counter(self.pending[fragment_id] - lost), "each other row exactly once"
 
     def stop_task(self, worker: int) -> None:
         """Take in that a worker is asked to end its task."""

@@ -36,6 +36,7 @@ class Troubles:
     are how many workers of a role the cluster has room for, each for so many steps, the last one
     for ever; None is room for all. Stuck workers say every few seconds what they are ``stuck_at``,
     or nothing. ``reports`` are how often one that is not stuck says that something takes it long.
+    ``fatal_rows`` are how many rows kill whoever computes them.
     """
 
     losses: int = 0
@@ -50,6 +51,7 @@ class Troubles:
     reports: int = 0
     outdated: int = 0
     commit_failures: int = 0
+    fatal_rows: int = 0
     stop_after: int | None = None
     rooms: tuple[tuple[int | None, int], ...] = ()
 
@@ -134,6 +136,8 @@ class Simulation:
         self.random = random.Random(seed)  # noqa: S311 - a schedule, not a secret
         self.state = JobState(plan, limits)
         self.judge = Judge(plan, pending, limits)
+        rows = sorted((f.fragment_id, row) for f in plan.fragments for row in self._to_compute(f))
+        self.judge.fatal = set(self.random.sample(rows, min(troubles.fatal_rows, len(rows))))
         self.applier = cmd.Role.APPLIER if limits.separate_writers else cmd.Role.BOTH
         self.left = Counter({k: v for k, v in vars(troubles).items() if isinstance(v, int)})
         self.causes = troubles.causes
@@ -168,6 +172,10 @@ class Simulation:
             self._deliver(self.queue.popleft() if self.queue else ev.Tick())
         self.judge.end(self.state)
         return self.judge.finishes[0]
+
+    def _to_compute(self, fragment: FragmentPlan) -> set[int]:
+        ranges = [range(rows.start, rows.stop) for rows in fragment.ranges]
+        return {row for rows in ranges for row in rows} & self.judge.pending[fragment.fragment_id]
 
     # -- time goes on ------------------------------------------------------------------------
 
@@ -286,6 +294,8 @@ class Simulation:
                     worker = self.workers[command.worker]
                     worker.alive = worker.ghost = False
                     self.queue.extend(worker.answers)  # They are on their way.
+                case cmd.NoteLostRow():
+                    self.judge.lose_row(command)
                 case cmd.Commit():
                     assert not self.commits, "one commit at a time"
                     self.judge.commit(command)
@@ -362,6 +372,12 @@ class Simulation:
         cause = self.random.choice(self.causes)
         self._send(ev.WorkerLost(number, exit_code, "last words", cause=cause, role=worker.role))
 
+    def _die(self, number: int, fragment_id: int, rows: list[int]) -> None:
+        worker = self.workers[number]
+        worker.alive = worker.ghost = False
+        batch = ev.BatchRows(fragment_id, RowRange(rows[0], rows[-1] + 1))
+        self._send(ev.WorkerLost(number, -11, "SIGSEGV", role=worker.role, batch=batch))
+
     def _begin(self, number: int, worker: SimWorker) -> None:
         worker.acted_s = self.now_s
         if isinstance(worker.inbox[0], cmd.WriteFragment) and self._take("stuck_writers", 0.2):
@@ -404,6 +420,12 @@ class Simulation:
             upto = self.random.randint(running.position + 1, running.stop)
             wanted = self.judge.pending[running.task.fragment_id]
             rows = [row for row in range(running.position, upto) if row in wanted]
+            if running.task.batch_rows is not None and len(rows) > running.task.batch_rows:
+                rows = rows[: running.task.batch_rows]
+                upto = rows[-1] + 1
+            if any((running.task.fragment_id, row) in self.judge.fatal for row in rows):
+                self._die(number, running.task.fragment_id, rows)
+                return
             self.now_s += self.row_s * len(rows)
             running.rows += rows
             running.unreported += len(rows)

@@ -9,9 +9,10 @@ from typing import Any
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from geneva.errors import StalledError, WorkerStartError
+from geneva.errors import FatalWorkerCrashError, StalledError, WorkerStartError
 from geneva.jobs.commands import Outcome
 from geneva.jobs.events import LossCause
+from geneva.jobs.failure_rules import FailureRules
 from geneva.jobs.limits import Limits
 from geneva.jobs.planner import plan_backfill
 from geneva.jobs.stage import Stage
@@ -103,6 +104,29 @@ def test_without_trouble_everything_is_committed(case, how, outdated):
 def test_lost_workers_are_replaced(case, how, losses, causes, ghosts):
     what = Troubles(losses=losses, causes=causes, ghosts=ghosts)
     assert run(case, how, what, max_worker_losses=99, max_node_losses=99).error is None
+
+
+@settings(max_examples=250)
+@given(cases(windows=False), runs(), st.integers(1, 4), few, few, st.booleans())
+def test_rows_that_kill_their_worker_are_found(case, how, fatal, releases, losses, by_row):
+    skipped = FailureRules(losses={"FatalWorkerCrashError": (1, 0)}, by_row=by_row)
+    what = Troubles(fatal_rows=fatal, releases=releases, losses=losses)
+    outcome, simulation = simulate(
+        case, how, what, max_worker_losses=99, max_node_losses=99, failure_rules=skipped
+    )
+    assert outcome.error is None
+    assert simulation.judge.lost == simulation.judge.fatal
+    assert simulation.state.skips.rows == len(simulation.judge.lost)
+
+
+@settings(max_examples=100)
+@given(cases(windows=False), runs(), st.integers(1, 3))
+def test_a_row_that_kills_its_worker_ends_the_run_where_none_is_skipped(case, how, fatal):
+    outcome, simulation = simulate(case, how, Troubles(fatal_rows=fatal))
+    if simulation.judge.fatal:
+        [row] = simulation.judge.lost
+        assert row in simulation.judge.fatal
+        assert isinstance(outcome.error, FatalWorkerCrashError)
 
 
 @settings(max_examples=150)
