@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from geneva.pipeline.attempts import Attempts
-from geneva.transformer.binding import BoundFunction, CallFailed
+from geneva.transformer.binding import BoundFunction, CallFailed, Recover
 from geneva.transformer.wording import shortened
 
 
@@ -90,15 +90,27 @@ def compute(bound: BoundFunction, batch: pa.RecordBatch, attempts: Attempts) -> 
         Decides about errors and calls again.
     """
     rows = _Rows(attempts)
+    found = _call(bound, batch, rows.recover)
+    if not isinstance(found, CallFailed):
+        return Computed(found, tuple(rows.failures))
+    if found.row is None:
+        return _Halving(bound, batch, attempts).run(found)
+    # Rows before it may not fit their type either.
+    known = tuple(f for f in rows.failures if f.row < len(found.computed))
+    return Computed(found.computed, known, found, 1, attempts.calls)
+
+
+def _call(
+    bound: BoundFunction, rows: pa.RecordBatch, recover: Recover | None = None
+) -> pa.Array | CallFailed:
+    """Return what a call gives or how it failed.
+
+    Nothing more is called while an error is handled: the user would read of both as of one.
+    """
     try:
-        values = bound.compute(batch, rows.recover)
+        return bound.compute(rows, recover)
     except CallFailed as failed:
-        if failed.row is None:
-            return _Halving(bound, batch, attempts).run(failed)
-        # Rows before it may not fit their type either.
-        known = tuple(f for f in rows.failures if f.row < len(failed.computed))
-        return Computed(failed.computed, known, failed, 1, attempts.calls)
-    return Computed(values, tuple(rows.failures))
+        return failed
 
 
 class _Rows:
@@ -149,7 +161,7 @@ class _Halving:
         try:
             # A range in between is called again only by being halved.
             settled = self._attempts.settle(
-                failed.cause, lambda: self._call(rows), patient=whole or alone
+                failed.cause, lambda: self._again(rows), patient=whole or alone
             )
         except (Exception, SystemExit) as error:
             inputs = _row_in_words(rows) if alone else failed.inputs
@@ -176,20 +188,18 @@ class _Halving:
 
     def _went_through(self, start: int, stop: int) -> bool:
         """Compute a range; say whether one call did it."""
-        try:
-            self._pieces.append(self._call(self._batch.slice(start, stop - start), raw=True))
-        except CallFailed as failed:
-            self._resolve(failed, start, stop)
+        found = _call(self._bound, self._batch.slice(start, stop - start))
+        if isinstance(found, CallFailed):
+            self._resolve(found, start, stop)
             return False
+        self._pieces.append(found)
         return True
 
-    def _call(self, rows: pa.RecordBatch, *, raw: bool = False) -> pa.Array:
-        try:
-            return self._bound.compute(rows)
-        except CallFailed as failed:
-            if raw:
-                raise
-            raise failed.cause from None
+    def _again(self, rows: pa.RecordBatch) -> pa.Array:
+        found = _call(self._bound, rows)
+        if isinstance(found, CallFailed):
+            raise found.cause
+        return found
 
 
 class _Ended(Exception):  # noqa: N818

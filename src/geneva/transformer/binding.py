@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -123,16 +124,19 @@ class BoundFunction:
         # It goes on after the row for which it raised.
         results = map(func, *arguments)
         while len(rows) < batch.num_rows:
+            raised: BaseException | None = None
             try:
                 # extend() keeps what the iterator gave before it raised: the failing row is next.
                 rows.extend(results)
                 _check_not_ended(len(rows), batch.num_rows)
             except (Exception, SystemExit) as cause:  # noqa: BLE001 - user code
-                rows.append(recovered(len(rows), cause))
-        try:
+                raised = cause
+            # Not inside of the handler: what is raised now has nothing to do with it.
+            if raised is not None:
+                rows.append(recovered(len(rows), raised))
+        with contextlib.suppress(RowMismatch):
             return arrow_values(rows, self.function.data_type)
-        except RowMismatch:
-            return self._converted(rows, recovered)
+        return self._converted(rows, recovered)
 
     def _converted(
         self, rows: list[Any], recovered: Callable[[int, BaseException], Any]
@@ -140,14 +144,16 @@ class BoundFunction:
         """Convert rows some of which do not fit, asking about each of these."""
         pieces = [self._nothing()]
         for start in range(0, len(rows), _SOME_ROWS):
-            converted = False
-            while not converted:
+            some = None
+            while some is None:
+                found: RowMismatch | None = None
                 try:
                     some = arrow_values(rows[start : start + _SOME_ROWS], self.function.data_type)
-                    converted = True
                 except RowMismatch as mismatch:
-                    row = start + mismatch.row
-                    rows[row] = recovered(row, mismatch)
+                    found = mismatch
+                if found is not None:
+                    row = start + found.row
+                    rows[row] = recovered(row, found)
             pieces.append(some)
         return pa.concat_arrays(pieces)
 
