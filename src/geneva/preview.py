@@ -6,16 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from statistics import fmean
 from typing import Any
 
 from geneva.config import settings
 from geneva.errors import InvalidArgumentError
 from geneva.jobs.commands import JobContext
-from geneva.jobs.estimate import estimate
+from geneva.jobs.estimate import Work, estimate, steady_rates
 from geneva.jobs.planner import Plan
 from geneva.jobs.preview import Preview
 from geneva.jobs.spec import BackfillSpec
 from geneva.pipeline.backfill import BackfillJob, new_job_id
+from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.rehearsal import Rehearsal
 from geneva.progress.display import choose_display
 from geneva.runners.preview import run_preview
@@ -27,6 +29,8 @@ from geneva.transformer.transform import function_of
 
 # Of a function that takes batches: the first is the warm-up, the others say how much they differ.
 _BATCHES = 5
+# So often a batch grows from its first size to the largest that there is.
+_MOST_GROWTHS = 7
 
 
 def preview_table(
@@ -85,21 +89,34 @@ def with_estimate(
         where=spec.where,
         fragments=tuple(f.fragment_id for f in plan.fragments if f.pending_rows),
         calls=_BATCHES,
-        together=True,
+        scattered=True,
     )
     seen = _shown(rehearsal, timeout_s, progress=False, runner=None)
     now = 1 if plan.admission is None else plan.admission.now
-    return replace(
-        plan,
-        estimate=estimate(
-            seen,
-            rows=plan.total_rows_pending,
-            appliers=max(1, min(now, spec.concurrency, plan.total_rows_pending)),
-            batch_rows=spec.batch_size,
-            known_peak_bytes=plan.known_peak_bytes,
-            output_bytes=plan.output_bytes,
-        ),
+    work = Work(
+        rows=plan.total_rows_pending,
+        appliers=max(1, min(now, spec.concurrency, plan.total_rows_pending)),
+        batch_rows=_batch_rows(seen, spec),
+        input_bytes=plan.input_bytes,
+        output_bytes=plan.output_bytes,
+        known_peak_bytes=plan.known_peak_bytes,
     )
+    return replace(plan, estimate=estimate(seen, work))
+
+
+def _batch_rows(seen: Preview, spec: BackfillSpec) -> int:
+    """Return the most rows that a batch of a job will have."""
+    sizer = BatchSizer(spec.batch_size, spec.checkpoint_size)
+    rows = sum(call.rows for call in seen.calls)
+    if not rows:
+        return sizer.rows
+    rates, _ = steady_rates(seen)
+    output_bytes = sum(call.output_bytes for call in seen.calls) // rows
+    most = 0
+    for _ in range(_MOST_GROWTHS):
+        most = max(most, sizer.rows)
+        sizer.record(sizer.rows, sizer.rows * fmean(rates), sizer.rows * output_bytes)
+    return most
 
 
 def _shown(

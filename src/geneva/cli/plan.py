@@ -125,6 +125,7 @@ def as_json(ahead: Outlook) -> str:
             "tasks": plan.total_tasks,
             "why": plan.why,
             "footprint": json.loads(ahead.footprint.to_json()),
+            "estimate": None if plan.estimate is None else plan.estimate.as_dict(),
             "memory": {
                 "applier_may_take_bytes": _applier_bytes(ahead),
                 "applier_took_bytes": plan.known_peak_bytes or None,

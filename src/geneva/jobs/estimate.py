@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist, fmean, stdev
 
 from geneva.jobs.measures import amount, duration
@@ -12,8 +12,15 @@ from geneva.jobs.preview import Preview
 from geneva.jobs.wording import counted
 
 LEVEL = 0.9
-# What a job's first batch has, if the function does not say another number.
-_FIRST_BATCH_ROWS = 32
+_MIB = float(1 << 20)
+# Measured on a local disk: bytes per second that are read and written, as expected and at worst.
+_READ_PER_S = (400 * _MIB, 100 * _MIB)
+_WRITTEN_PER_S = (100 * _MIB, 50 * _MIB)
+# What a worker takes on top of the function: to read and write at all, and for values that wait to
+# be written, each several times at worst.
+_JOB_BYTES = 32 * _MIB
+_WAITING_BYTES = (64 * _MIB, 256 * _MIB)
+_COPIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +59,11 @@ class Estimate:
     appliers : int
         Appliers that the duration counts on: those that are granted now.
     duration_s : Interval or None
-        Seconds from the start of a worker to the last row, without reading and writing; None if too
-        few rows were computed.
+        Seconds; None if fewer than two calls were seen. Between low and high lies also what reading
+        and writing may take, from what a local disk does.
     peak_memory_bytes : Interval or None
-        Most memory of one applier's process; None if it was not measured.
+        Most memory of one applier's process, with what a job takes on top of the function; None if
+        it was not measured.
     output_bytes : Interval or None
         Bytes of all values in memory; a file is mostly smaller.
     seconds_per_row, setup_s, start_s : float
@@ -187,15 +195,33 @@ def largest(sample: Sequence[float], level: float = LEVEL) -> Interval:
     return Interval(most, mean, high)
 
 
-def estimate(
-    seen: Preview,
-    *,
-    rows: int,
-    appliers: int,
-    batch_rows: int | None = None,
-    known_peak_bytes: int = 0,
-    output_bytes: int = 0,
-) -> Estimate:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a job has to do.
+
+    Attributes
+    ----------
+    rows, appliers : int
+        Rows to compute, and how many compute at the same time.
+    batch_rows : int
+        Most rows of its batches.
+    input_bytes : int
+        Bytes to read.
+    output_bytes : int
+        Size of all values where their type says it; 0 if it does not.
+    known_peak_bytes : int
+        What an applier took in an earlier job; 0 if unknown. It counts more than the sample.
+    """
+
+    rows: int
+    appliers: int
+    batch_rows: int
+    input_bytes: int = 0
+    output_bytes: int = 0
+    known_peak_bytes: int = 0
+
+
+def estimate(seen: Preview, work: Work) -> Estimate:
     """Estimate a job from a preview.
 
     The first call is left out of the speed, because it often loads something; what it took longer
@@ -205,46 +231,61 @@ def estimate(
     ----------
     seen
         The preview.
-    rows
-        Rows that the job computes.
-    appliers
-        How many compute at the same time.
-    batch_rows
-        Rows of a job's batches, if they are known.
-    known_peak_bytes
-        What an applier took in an earlier job; 0 if unknown. It counts more than the sample.
-    output_bytes
-        Size of all values where their type says it; 0 if it does not.
+    work
+        What the job has to do.
     """
-    calls, computed = seen.calls, sum(call.rows for call in seen.calls)
     failed = sum(row.status not in ("computed", "not tried") for row in seen.rows)
-    made = Estimate(computed, failed, appliers, start_s=seen.start_s, notes=_notes(seen, failed))
-    if not calls:
+    computed = sum(call.rows for call in seen.calls)
+    made = Estimate(computed, failed, work.appliers, notes=_notes(seen, failed))
+    if not computed:
         return made
-    rates = [call.seconds / call.rows for call in calls]
-    steady = rates[1:] if len(rates) > 2 else rates
-    rows_per_call = computed / len(calls)
-    warm_up_s = max(0.0, rates[0] - fmean(steady)) * calls[0].rows
+    rates, warm_up_s = steady_rates(seen)
+    rows_per_call = computed / len(seen.calls)
+    # A rate is of a call, so the job's calls are what varies.
+    calls = total(rates, work.rows / rows_per_call)
     setup_s = seen.setup_s + warm_up_s
+    output = _output(seen, work)
+    duration_s = None
+    if calls is not None:
+        alone = calls.scaled(rows_per_call / work.appliers, setup_s + seen.start_s)
+        usual_s, worst_s = (_transfer_s(work.input_bytes, output, i) for i in (0, 1))
+        duration_s = Interval(
+            alone.value + usual_s / work.appliers, alone.low, alone.high + worst_s
+        )
+    return replace(
+        made,
+        duration_s=duration_s,
+        peak_memory_bytes=_memory(seen, work, output),
+        output_bytes=output,
+        seconds_per_row=fmean(rates),
+        setup_s=setup_s,
+        start_s=seen.start_s,
+    )
+
+
+def steady_rates(seen: Preview) -> tuple[list[float], float]:
+    """Return seconds per row of each call but the first, and how much longer that one took.
+
+    Examples
+    --------
+    >>> from geneva.jobs.preview import Call
+    >>> calls = tuple(Call(1, seconds, None, 8) for seconds in (1.5, 0.25, 0.75))
+    >>> steady_rates(Preview("t", "c", "f", 1, "a worker", (), calls))
+    ([0.25, 0.75], 1.0)
+    """
+    rates = [call.seconds / call.rows for call in seen.calls]
+    steady = rates[1:] if len(rates) > 2 else rates
+    warm_up_s = max(0.0, rates[0] - fmean(steady)) * seen.calls[0].rows
     if seen.together_s is not None:
         # What is around each single call does not count for a job, which has large batches.
         factor = seen.together_s / fmean(steady)
         steady = [rate * factor for rate in steady]
-    # A rate is of a call, so the job's calls are what varies.
-    work = total(steady, rows / rows_per_call)
-    plus_s = setup_s + seen.start_s
-    return Estimate(
-        sampled=computed,
-        failed=failed,
-        appliers=appliers,
-        duration_s=work and work.scaled(rows_per_call / appliers, plus_s),
-        peak_memory_bytes=_memory(seen, batch_rows or _FIRST_BATCH_ROWS, rows, known_peak_bytes),
-        output_bytes=_output(rows, output_bytes, seen),
-        seconds_per_row=fmean(steady),
-        setup_s=setup_s,
-        start_s=seen.start_s,
-        notes=made.notes,
-    )
+    return steady, warm_up_s
+
+
+def _transfer_s(input_bytes: int, output: Interval | None, worst: int) -> float:
+    written = 0.0 if output is None else output.high if worst else output.value
+    return input_bytes / _READ_PER_S[worst] + written / _WRITTEN_PER_S[worst]
 
 
 def _notes(seen: Preview, failed: int) -> tuple[str, ...]:
@@ -255,30 +296,43 @@ def _notes(seen: Preview, failed: int) -> tuple[str, ...]:
     return (f"{counted(failed, 'row')} of the sample could not be computed; {why}", *seen.notes)
 
 
-def _memory(seen: Preview, batch_rows: int, rows: int, known_bytes: int) -> Interval | None:
-    used = [call.memory_bytes for call in seen.calls if call.memory_bytes is not None]
+def _memory(seen: Preview, work: Work, output: Interval | None) -> Interval | None:
+    """Return what one applier takes: the function, a call, a batch, and what a job has on top."""
+    known = float(work.known_peak_bytes)
+    at_once = min(work.batch_rows, work.rows)
+    measured = [call for call in seen.calls if call.memory_bytes is not None]
+    used = [float(call.memory_bytes or 0) for call in measured]
+    if seen.takes_batches and len(used) > 2:
+        # What a call takes grows with its batch, but not what the first one loads and keeps.
+        used = [
+            used[0] + call.memory_bytes * at_once / call.rows
+            for call in measured[1:]
+            if call.memory_bytes is not None
+        ]
     if not used:
-        return Interval(known_bytes, known_bytes, known_bytes) if known_bytes else None
-    computed = sum(call.rows for call in seen.calls)
-    io_bytes = (seen.input_values.nbytes / max(1, len(seen.rows))) + (
-        sum(call.output_bytes for call in seen.calls) / computed
-    )
-    in_call = largest([float(number) for number in used])
-    most = in_call.scaled(1.0, seen.ready_bytes + io_bytes * min(batch_rows, rows))
-    peak = float(seen.peak_memory_bytes)
-    most = Interval(max(most.value, peak), max(min(most.low, peak), 0.0), max(most.high, peak))
-    if known_bytes:
-        low, high = min(most.low, known_bytes), max(most.high, known_bytes)
-        return Interval(known_bytes, low, high)
-    return most
+        return Interval(known, known, known) if known else None
+    rows = max(1, len(seen.rows))
+    batch = (seen.input_values.nbytes + seen.output_values.nbytes) / rows * at_once
+    value, low, high = (seen.ready_bytes + batch + _JOB_BYTES + x for x in _three(largest(used)))
+    if output is not None:
+        value += min(output.value, _WAITING_BYTES[0])
+        high += min(_COPIES * output.high, _WAITING_BYTES[1])
+    low = min(low, float(seen.peak_memory_bytes))
+    if known:
+        return Interval(known, min(low, known), max(high, known))
+    return Interval(value, low, high)
 
 
-def _output(rows: int, fixed: int, seen: Preview) -> Interval | None:
-    if fixed:
+def _three(interval: Interval) -> tuple[float, float, float]:
+    return interval.value, interval.low, interval.high
+
+
+def _output(seen: Preview, work: Work) -> Interval | None:
+    if work.output_bytes:
+        fixed = float(work.output_bytes)
         return Interval(fixed, fixed, fixed)
     sizes = [float(row.output_bytes) for row in seen.rows if row.status == "computed"]
-    found = total(sizes, rows)
+    found = total(sizes, work.rows)
     # One value alone has offsets of its own; those of many are shared.
-    alone = sum(sizes)
-    together = seen.output_values.nbytes
+    alone, together = sum(sizes), float(seen.output_values.nbytes)
     return found and found.scaled(together / alone if alone else 1.0)

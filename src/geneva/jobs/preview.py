@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from geneva.errors import MissingExtraError
 from geneva.jobs.measures import amount, duration
 from geneva.jobs.wording import counted
 from geneva.transformer.wording import shortened
@@ -199,7 +201,19 @@ class Preview:
         return pa.table(columns)
 
     def to_pandas(self) -> Any:
-        """Return :meth:`to_arrow` as a pandas DataFrame; pandas must be installed."""
+        """Return :meth:`to_arrow` as a pandas DataFrame.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
+        try:
+            importlib.import_module("pandas")
+        except ModuleNotFoundError:
+            raise MissingExtraError(
+                "to_pandas() needs pandas. Install it with: pip install pandas"
+            ) from None
         return self.to_arrow().to_pandas()
 
     def to_json(self) -> str:

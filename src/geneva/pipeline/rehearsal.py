@@ -48,8 +48,9 @@ class Rehearsal:
         The pickled function; None reads the column's own.
     calls : int
         Calls into which rows are divided at least, for a function that takes batches.
-    together : bool
-        Whether to compute all rows in one call once more, if the function is fast.
+    scattered : bool
+        Whether the rows are to speak for all: from random places, and computed all in one call once
+        more, if the function is fast.
     first : int
         First row of the sample to compute; those before were tried by a process that is gone.
     singly_until : int
@@ -62,7 +63,7 @@ class Rehearsal:
     fragments: tuple[int, ...] | None = None
     packed: bytes | None = None
     calls: int = 1
-    together: bool = False
+    scattered: bool = False
     first: int = 0
     singly_until: int = 0
 
@@ -181,7 +182,12 @@ class _Rehearsing:
         dataset = open_dataset(context.location, context.version)
         columns = list(context.column.input_columns)
         self._places, self._inputs = read_sample(
-            dataset, columns, asked.limit, asked.where, asked.fragments
+            dataset,
+            columns,
+            asked.limit,
+            asked.where,
+            fragments=asked.fragments,
+            scattered=asked.scattered,
         )
         self._tell(SampleRead(self._places, self._inputs, context.column.data_type))
         if not self._places:
@@ -189,7 +195,7 @@ class _Rehearsing:
         self._bound = self._set_up(columns)
         for first, stop in self._divided():
             self._call(first, stop)
-        return self._together() if asked.together else None
+        return self._together() if asked.scattered else None
 
     def _set_up(self, columns: list[str]) -> BoundFunction:
         context, packed = self._context, self._asked.packed

@@ -8,7 +8,7 @@ from typing import Any
 from geneva.errors import TableNotFoundError, WrongReturnTypeError
 from geneva.pipeline.failure import user_frames
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.definitions import load_function
+from geneva.storage.definitions import computed_column, load_function
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
 from geneva.storage.sample import read_row
@@ -61,6 +61,14 @@ def replay(
         )
     # Only the function's own frames follow this one.
     raise cause.with_traceback(user_frames(cause))
+
+
+def column_at(location: TableLocation, name: str, version: int | None) -> ComputedColumn:
+    """Return a computed column as it was defined at a version; as it is now if that is gone."""
+    try:
+        return computed_column(open_dataset(location, version), name)
+    except TableNotFoundError:
+        return computed_column(open_dataset(location), name)
 
 
 def _at(location: TableLocation, version: int | None) -> Dataset:

@@ -235,4 +235,4 @@ def death(exit_code: int | None, words: str) -> tuple[type[FatalWorkerError], Ro
     if -exit_code == signal.SIGKILL:
         hint = "the process was killed, as the kernel does when memory runs out"
         return FatalWorkerOOMError, RowFailure(name, hint, words)
-    return FatalWorkerCrashError, RowFailure(name, f"the process crashed with {name}", words)
+    return FatalWorkerCrashError, RowFailure(name, "the process crashed", words)

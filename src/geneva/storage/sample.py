@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -13,8 +14,7 @@ from geneva.storage.dataset import Dataset, in_words
 from geneva.storage.reader import is_blob
 
 # A look at each costs a request in an object store.
-_MOST_FRAGMENTS = 8
-_MOST_PLACES = 4
+_MOST_PLACES = 32
 _OFFSET_BITS = 0xFFFFFFFF
 
 
@@ -44,7 +44,9 @@ def read_sample(
     columns: list[str],
     limit: int,
     where: str | None = None,
+    *,
     fragments: Collection[int] | None = None,
+    scattered: bool = False,
 ) -> Sample:
     """Read live rows from several places of several fragments, in the order of the table.
 
@@ -60,6 +62,9 @@ def read_sample(
         SQL filter: only rows that match, the first of each fragment.
     fragments
         Ids of the fragments to read. Default: all.
+    scattered
+        Take rows from random places in each fragment, the same ones each time, and not from its
+        beginning: neighbours are often alike. Not with a filter.
 
     Raises
     ------
@@ -72,14 +77,16 @@ def read_sample(
         for fragment in dataset.get_fragments()
         if (fragments is None or fragment.fragment_id in fragments) and fragment.count_rows()
     ]
-    chosen = evenly(candidates, min(limit, _MOST_FRAGMENTS))
+    chosen = evenly(candidates, min(limit, _MOST_PLACES))
+    most = max(1, _MOST_PLACES // max(1, len(chosen))) if scattered else 1
+    random = Random(limit)  # noqa: S311 - it spreads rows
     found: list[pa.Table] = []
     for number, fragment in enumerate(chosen):
         quota = limit * (number + 1) // len(chosen) - limit * number // len(chosen)
         if where is not None:
             found.append(scan.of(fragment, limit=quota))
             continue
-        for start, rows in places(fragment.count_rows(), quota):
+        for start, rows in places(fragment.count_rows(), quota, most, random):
             found.append(scan.of(fragment, offset=start, limit=rows))
     taken = sum(table.num_rows for table in found)
     if taken < limit and candidates:
@@ -99,21 +106,27 @@ def evenly(items: list[Any], most: int) -> list[Any]:
     return [items[i * len(items) // most] for i in range(most)] if len(items) > most else items
 
 
-def places(rows: int, wanted: int) -> list[tuple[int, int]]:
-    """Return where to read how many rows of a fragment: a few runs, evenly spaced.
+def places(rows: int, wanted: int, most: int, random: Random) -> list[tuple[int, int]]:
+    """Return where to read how many rows of a fragment: one run for each of equal stretches.
+
+    A single run begins with the first row.
 
     Examples
     --------
-    >>> places(1000, 10)
-    [(0, 2), (250, 3), (500, 2), (750, 3)]
-    >>> places(3, 10)
-    [(0, 3)]
+    >>> places(1000, 10, 1, Random(0))
+    [(0, 10)]
+    >>> places(1000, 10, 4, Random(0))
+    [(210, 2), (437, 3), (604, 2), (814, 3)]
     """
-    if wanted >= rows:
-        return [(0, rows)]
-    runs = min(wanted, _MOST_PLACES)
-    bounds = [wanted * i // runs for i in range(runs + 1)]
-    return [(rows * i // runs, bounds[i + 1] - bounds[i]) for i in range(runs)]
+    runs = min(wanted, most)
+    if runs <= 1 or wanted >= rows:
+        return [(0, min(rows, wanted))] if wanted else []
+    found = []
+    for i in range(runs):
+        start, stop = rows * i // runs, rows * (i + 1) // runs
+        length = wanted * (i + 1) // runs - wanted * i // runs
+        found.append((start + int(random.random() * (stop - start - length + 1)), length))
+    return found
 
 
 def read_row(dataset: Dataset, columns: list[str], row_id: int) -> tuple[RowPlace, pa.RecordBatch]:
