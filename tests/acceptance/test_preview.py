@@ -43,8 +43,8 @@ def test_json_and_a_filter(uri):
     assert done.exit_code == 0
     found = json.loads(done.stdout)
     assert found["ok"]
-    assert [row["inputs"] for row in found["rows"]][0] == {"id": "41"}
-    assert [row["output"] for row in found["rows"]][0] == "100"
+    first = found["rows"][0]
+    assert (first["inputs"], first["output"]) == ({"id": "41"}, "100")
     assert found["seconds_per_row"] > 0
     assert found["peak_memory_bytes"] > 10 << 20
 

@@ -214,7 +214,7 @@ def test_a_setup_that_fails_is_raised(make_table, preview):
         def __call__(self, id: int) -> int:
             return id
 
-    with pytest.raises(errors.UDFError, match="setup.. of Broken failed.*no model"):
+    with pytest.raises(errors.UDFError, match=r"setup.. of Broken failed.*no model"):
         preview(make_table(), geneva.udf(Broken)())
 
 
@@ -320,7 +320,7 @@ def test_a_setup_that_hangs_or_crashes(make_table):
     bad = geneva.udf(Bad)
     with pytest.raises(errors.BackfillTimeoutError, match=r"Bad on docs: setup.* 0.3 s"):
         table.preview(bad("hang"), timeout=timedelta(seconds=0.3), progress=False)
-    with pytest.raises(errors.FatalWorkerCrashError, match="Bad on docs: setup.* SIGSEGV"):
+    with pytest.raises(errors.FatalWorkerCrashError, match=r"Bad on docs: setup.* SIGSEGV"):
         table.preview(bad("crash"), progress=False)
 
 
@@ -346,7 +346,7 @@ def test_memory_of_a_row_and_of_setup(make_table):
 def test_what_the_function_prints_is_seen(make_table, capfd):
     @geneva.udf
     def prints(id: int) -> int:
-        print(f"row {id} is here")
+        print(f"row {id} is here")  # noqa: T201
         return id
 
     make_table().preview(prints, limit=1, progress=False)

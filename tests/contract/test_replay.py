@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import pdb
+import pdb  # noqa: T100
 import sys
 import threading
 from datetime import datetime, timedelta, timezone
@@ -103,7 +103,7 @@ _vector = geneva.udf(lambda id: (id, id + 1), data_type=pa.list_(pa.float32(), 2
 def test_a_value_that_does_not_fit_is_said(make_table):
     table = make_table()
     table.add_columns({"out": geneva.udf(lambda id: "x", data_type=pa.int64())})
-    with pytest.raises(errors.WrongReturnTypeError, match="row 40 .*expected int64, got str 'x'"):
+    with pytest.raises(errors.WrongReturnTypeError, match=r"row 40 .*expected int64, got str 'x'"):
         table.replay("out", 40)
 
 
