@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -430,7 +430,7 @@ skip_frags, task_size, force
 
     def preview(
         self,
-        column_or_udf: str | UDF | tuple[UDF, Sequence[str]],
+        column_or_udf: str | UDF | Callable[..., UDF] | tuple[UDF, Sequence[str]],
         *,
         limit: int = 8,
         where: str | None = None,

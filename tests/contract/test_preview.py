@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pytest
 from lance.blob import blob_array, blob_field
@@ -32,9 +33,18 @@ def picky(id: int) -> int:
     return id
 
 
-@pytest.fixture(params=["inline", "process"])
-def kind(request) -> str:
-    return request.param
+def text(text: str) -> str:
+    return text
+
+
+_text = text
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kind" in metafunc.fixturenames:
+        wanted = metafunc.config.getoption("--runner") or ("inline", "process")
+        # Ray is in tests/ray: an actor for each preview takes a second.
+        metafunc.parametrize("kind", [k for k in wanted if k != "ray"] or ["inline"])
 
 
 @pytest.fixture
@@ -131,6 +141,9 @@ def test_inputs_are_found_as_in_add_columns(make_table, preview):
     # The function may be named like a column that it reads.
     text = geneva.udf(lambda text: text, data_type=pa.string())
     assert preview(table, text, limit=1).ok
+    alike = geneva.udf(_text)
+    names = preview(table, alike, limit=1, where="id = 3").to_arrow().column_names
+    assert names[3:5] == ["text", "text (output)"]
     with pytest.raises(errors.ColumnNotFoundError, match="'txt'"):
         preview(table, geneva.udf(lambda txt: txt, data_type=pa.string()))
     with pytest.raises(errors.InputTypeError, match="text"):
@@ -322,6 +335,21 @@ def test_a_setup_that_hangs_or_crashes(make_table):
         table.preview(bad("hang"), timeout=timedelta(seconds=0.3), progress=False)
     with pytest.raises(errors.FatalWorkerCrashError, match=r"Bad on docs: setup.* SIGSEGV"):
         table.preview(bad("crash"), progress=False)
+
+
+def test_ctrl_c_ends_the_worker(make_table, tmp_path):
+    noted = tmp_path / "pid"
+
+    @geneva.udf
+    def loops(id: int) -> int:
+        Path(noted).write_text(str(os.getpid()))
+        os.kill(os.getppid(), signal.SIGINT)
+        while True:
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        make_table().preview(loops, progress=False)
+    assert not psutil.pid_exists(int(noted.read_text()))
 
 
 def test_memory_of_a_row_and_of_setup(make_table):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from geneva.jobs.estimate import largest, total
 
-_TRIALS = 1500
+_TRIALS = 800
 _DISTRIBUTIONS = {
     "normal": lambda random, size: random.normal(10, 2, size),
     "uniform": lambda random, size: random.uniform(0, 1, size),
@@ -29,10 +29,10 @@ def test_coverage_is_about_what_it_says(name, seen, coming):
         interval = total(draw(random, seen).tolist(), coming)
         hits += interval.low <= draw(random, coming).sum() <= interval.high
     # Exact for normal values; eight of a long tail say too little of it.
-    least = 0.86 if seen >= 32 else 0.78
+    least = 0.85 if seen >= 32 else 0.77
     if name == "normal":
         least = 0.87
-    assert least <= hits / _TRIALS <= 0.945
+    assert least <= hits / _TRIALS <= 0.95
 
 
 @given(

@@ -21,7 +21,7 @@ def harmful(id: int) -> int:
 
 def test_what_crashes_and_what_hangs_is_said_of_its_row(make_table, local_ray):
     table = make_table()
-    seen = table.preview(harmful, where="id >= 39 and id < 45", timeout=4, progress=False)
+    seen = table.preview(harmful, where="id >= 39 and id < 45", timeout=3, progress=False)
     statuses = [row.status for row in seen.rows]
     assert statuses == ["computed", "crashed", "computed", "failed", "timed out", "not tried"], seen
     assert seen.place == "an actor of the Ray cluster"

@@ -85,7 +85,7 @@ class Estimate:
 
     def lines(self) -> list[str]:
         """Return the lines that a plan shows."""
-        by = f"with {counted(self.appliers, 'applier')}, of {duration(self.setup_s)} for setup"
+        by = f"with {counted(self.appliers, 'applier')}, {duration(self.setup_s)} of it for setup"
         rows = counted(self.sampled, "row")
         return [
             f"  estimate          from {rows}; 9 of 10 jobs lie between the bounds in brackets",
@@ -179,7 +179,7 @@ def largest(sample: Sequence[float], level: float = LEVEL) -> Interval:
     r"""Estimate the largest value that comes, from a few that were seen.
 
     From the mean, through the largest seen, to the bound that one more value stays below with this
-    probability, :math:`\bar{x} + t_{n-1} s \sqrt{1 + 1/n}` (Hahn and Meeker, section 4.6), if that
+    probability, :math:`\bar{x} + t_{n-1} s \sqrt{1 + 1/n}` (Hahn and Meeker, section 4.7), if that
     is higher.
 
     Examples

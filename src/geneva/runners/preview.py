@@ -224,7 +224,9 @@ class _InProcesses:
 
 def death(exit_code: int | None, words: str) -> tuple[type[FatalWorkerError], RowFailure]:
     """Say how a process ended."""
-    if exit_code is None or exit_code >= 0:
+    if exit_code is None:
+        return FatalWorkerExitError, RowFailure("exit", "the process answers no more", words)
+    if exit_code >= 0:
         return FatalWorkerExitError, RowFailure(
             "exit", f"the process exited with code {exit_code}", words
         )
