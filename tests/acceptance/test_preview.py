@@ -87,3 +87,16 @@ def test_a_plan_with_an_estimate(uri):
     assert 0 <= duration["low"] <= duration["value"] <= duration["high"]
     assert found["output_bytes"] == {"value": 59 * 8, "low": 59 * 8, "high": 59 * 8}
     assert json.loads(run(*arguments[:-2], "--json").stdout)["estimate"] is None
+
+
+def test_the_estimate_counts_on_the_appliers_of_the_cluster_that_is_planned_on(uri, tmp_path):
+    limits = {"limits": {"cpu": "40", "memory": "64Gi"}}
+    pod = {"template": {"spec": {"containers": [{"resources": limits}]}}}
+    workers = {"groupName": "w", "replicas": 2, "rayStartParams": {}, **pod}
+    definition = tmp_path / "cluster.json"
+    spec = {"headGroupSpec": {"rayStartParams": {}, **pod}, "workerGroupSpecs": [workers]}
+    definition.write_text(json.dumps({"kind": "RayCluster", "spec": spec}))
+    arguments = ("plan", uri, "docs", "out", "--where", "id > 40", "--sample", "4", "--json")
+    done = run(*arguments, "--on", str(definition), "--concurrency", "12")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["estimate"]["appliers"] == 12

@@ -45,7 +45,7 @@ def test_the_estimate_holds_for_the_job(make_table):
     # The function's own time; what the machine does beside it is not the estimate's.
     computed_s = result.metrics["udf_processing_time"] / 1000
     bounds = plan.estimate.duration_s
-    assert 0.8 * bounds.low < computed_s < 1.3 * bounds.high
+    assert 0.6 * bounds.low < computed_s < 1.8 * bounds.high
     written = sum(14 - 10 + (i % 20) for i in range(600))
     assert plan.estimate.output_bytes.low < written < plan.estimate.output_bytes.high
     assert plan.estimate.peak_memory_bytes.value > 50 << 20

@@ -83,6 +83,20 @@ class Estimate:
     start_s: float = 0.0
     notes: tuple[str, ...] = ()
 
+    def with_appliers(self, appliers: int) -> Estimate:
+        """Return the estimate for another number of appliers at the same time.
+
+        Examples
+        --------
+        >>> made = Estimate(8, 0, 2, duration_s=Interval(11.0, 9.0, 13.0), setup_s=1.0)
+        >>> made.with_appliers(4).duration_s
+        Interval(value=6.0, low=5.0, high=7.0)
+        """
+        once_s = self.setup_s + self.start_s
+        factor = self.appliers / appliers
+        shared = self.duration_s and self.duration_s.scaled(factor, once_s * (1 - factor))
+        return replace(self, appliers=appliers, duration_s=shared)
+
     def lines(self) -> list[str]:
         """Return the lines that a plan shows."""
         by = f"with {counted(self.appliers, 'applier')}, {duration(self.setup_s)} of it for setup"
