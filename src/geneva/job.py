@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from geneva.config import settings
 from geneva.job_future import JobFuture, cancelled, not_ended
@@ -11,6 +12,7 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
+from geneva.pipeline.replay import replay
 from geneva.progress.display import choose_display
 from geneva.recorded_job import RecordedJob
 from geneva.runners.pool import session_pool
@@ -154,6 +156,10 @@ class ThreadJob(JobFuture):
     def logs(self) -> list[str]:
         """Return nothing: what the function prints goes where this process prints."""
         return []
+
+    def replay(self, row_id: int) -> Any:
+        """Run the job's function for one row, in this process and thread."""
+        return replay(self._job.location, self._job.column, row_id, self._progress.version or None)
 
     def _run(self, runner: str | None, progress: bool) -> None:
         try:

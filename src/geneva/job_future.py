@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
@@ -67,6 +68,31 @@ class JobFuture(ABC):
 
         A job on a cluster records them, with worker and rows. One in worker processes of this
         process prints them where this process prints, and records none.
+        """
+
+    @abstractmethod
+    def replay(self, row_id: int) -> Any:
+        """Run the job's function for one row, in this process and thread.
+
+        The row is read at the version that the job read. If that is gone, the latest is read, with
+        a warning. See :meth:`Table.replay`.
+
+        Parameters
+        ----------
+        row_id
+            The row's ``_rowid``, as the job's error names it.
+
+        Returns
+        -------
+        object
+            The value that the column would hold.
+
+        Raises
+        ------
+        InvalidArgumentError
+            There is no such row.
+        WrongReturnTypeError
+            What the function returned does not fit the column.
         """
 
 

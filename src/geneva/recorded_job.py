@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from geneva import errors
 from geneva.errors import DriverLostError, GenevaError, JobNotFoundError, with_details
@@ -12,6 +14,7 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord, JobStatus, RecordedError
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.failure import WorkerTraceback
+from geneva.pipeline.replay import column_at, replay
 from geneva.storage.job_files import JobFiles
 from geneva.storage.model import TableLocation
 
@@ -94,6 +97,14 @@ class RecordedJob(JobFuture):
     def logs(self) -> list[str]:
         """Return the lines that the function printed, with worker and rows."""
         return self._files.read_lines()
+
+    def replay(self, row_id: int) -> Any:
+        """Run the column's function, as it was when the job ran, for one row in this process."""
+        record = self.record()
+        name = f"{record.table_name}.lance"
+        location = replace(self._database, uri=f"{self._database.uri}/{name}")
+        version = record.progress.version or None
+        return replay(location, column_at(location, record.column_name, version), row_id, version)
 
     def watch(self, show: Callable[[Progress], None]) -> None:
         """Show progress until the job has ended."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,12 +17,15 @@ from geneva.job_future import JobFuture
 from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.column_status import ColumnStatus
 from geneva.jobs.planner import Plan
+from geneva.jobs.preview import Preview
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments, backfill_spec, check_arguments
 from geneva.pipeline.admission import footprint_on
 from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
 from geneva.pipeline.provenance import status_of
+from geneva.pipeline.replay import replay
 from geneva.pipeline.upkeep import clean_up
+from geneva.preview import preview_table, with_estimate
 from geneva.resources.admission import admit
 from geneva.runners.select import shape_here
 from geneva.storage import schema
@@ -407,8 +410,25 @@ class Table:
         read_version: int | None = None,
         only: str | None = None,
         force: bool = False,
+        sample: int | None = None,
+        sample_timeout: timedelta | float = 60.0,
     ) -> Plan:
         """Say what :meth:`backfill` would do and what it would ask for, without doing it.
+
+        Parameters
+        ----------
+        col_name
+            The computed column.
+        udf, where, concurrency, intra_applier_concurrency, num_cpus, num_gpus, memory, num_frags, \
+skip_frags, task_size, force
+            As in :meth:`backfill`.
+        read_version
+            Version of the table to look at. Default: the latest.
+        sample
+            Run the function on so many of the rows in a worker, and add an estimate of how long the
+            job will take, with how much memory and output. Default: no function is run.
+        sample_timeout
+            Seconds, or a timedelta, that the sample may take.
 
         Returns
         -------
@@ -420,13 +440,135 @@ class Table:
         spec, planned = plan(job, open_dataset(self._location, read_version))
         shape = shape_here()
         footprint = footprint_on(spec, shape)
-        return replace(
+        planned = replace(
             planned,
             footprint=footprint,
             admission=admit(footprint, shape),
             known_peak_bytes=read_peak(TableFiles(self._location), job.column),
             free_disk_bytes=free_bytes(self._location),
         )
+        if sample is None:
+            return planned
+        return with_estimate(planned, job, spec, sample=sample, timeout=sample_timeout)
+
+    def preview(
+        self,
+        column_or_udf: str | UDF | Callable[..., UDF] | tuple[UDF, Sequence[str]],
+        *,
+        limit: int = 8,
+        where: str | None = None,
+        input_columns: Sequence[str] | None = None,
+        timeout: timedelta | float = 60.0,
+        progress: bool = True,
+        runner: str | None = None,
+    ) -> Preview:
+        """Run a function on a few rows in a worker and show what it does; nothing is written.
+
+        The rows come from several places of the table. A row that fails, or crashes the worker,
+        does not keep the others from being tried. A function that takes arrays or batches gets the
+        rows together, as in a job, and one by one if that fails.
+
+        Parameters
+        ----------
+        column_or_udf
+            A computed column, or a function that need not be a column's yet; its inputs are found
+            as in :meth:`add_columns`.
+        limit
+            Most rows.
+        where
+            SQL filter: only rows that match.
+        input_columns
+            Columns that the function reads. Default: its own.
+        timeout
+            Seconds, or a timedelta, that reading, ``setup()`` and all rows may take. Then the
+            worker is ended, and the row that it was at has timed out. Not with
+            ``runner="inline"``.
+        progress
+            Bars on a terminal or in a notebook, lines elsewhere, if it takes long.
+        runner
+            ``"process"`` runs a worker process; ``"inline"`` runs in this thread, for debugging;
+            ``"ray"`` a task on the Ray cluster that this process is connected to. Default: Ray if
+            it is connected to a cluster, else a process.
+
+        Returns
+        -------
+        Preview
+            Inputs, output, time and memory of each row; ``print()`` it.
+
+        Raises
+        ------
+        ColumnNotFoundError, NotComputedError, InputTypeError, InvalidArgumentError, FilterError
+            The arguments cannot be used.
+        UDFError
+            ``setup()`` failed; what a row fails with is not raised.
+        BackfillTimeoutError, FatalWorkerError
+            ``setup()`` did not end in time, or ended its worker.
+
+        Examples
+        --------
+        >>> import geneva, tempfile
+        >>> rows = [{"text": "to be"}, {"text": None}]
+        >>> table = geneva.connect(tempfile.mkdtemp()).create_table("docs", rows)
+        >>> @geneva.udf
+        ... def words(text: str) -> int:
+        ...     return len(text.split())
+        >>> preview = table.preview(words, progress=False)
+        >>> [row.output for row in preview.rows]
+        [2, None]
+        >>> print(preview.rows[1].error)
+        AttributeError: 'NoneType' object has no attribute 'split'
+        """
+        return preview_table(
+            self._dataset(),
+            self._location,
+            column_or_udf,
+            limit=limit,
+            where=where,
+            input_columns=input_columns,
+            timeout=timeout,
+            progress=progress,
+            runner=runner,
+        )
+
+    def replay(self, col_name: str, row_id: int, *, read_version: int | None = None) -> Any:
+        """Run a computed column's function for one row, in this process and thread.
+
+        The function gets what a worker gave it. What it raises comes out with its own frames, so
+        that ``pdb.post_mortem()`` lands in it and a breakpoint in it works. Nothing is written.
+
+        Parameters
+        ----------
+        col_name
+            The computed column.
+        row_id
+            The row's ``_rowid``, as errors name it.
+        read_version
+            Version of the table to read. Default: the latest.
+
+        Returns
+        -------
+        object
+            The value that the column would hold.
+
+        Raises
+        ------
+        InvalidArgumentError
+            There is no such row.
+        WrongReturnTypeError
+            What the function returned does not fit the column.
+
+        Examples
+        --------
+        >>> import geneva, pyarrow as pa, tempfile
+        >>> table = geneva.connect(tempfile.mkdtemp()).create_table("docs", [{"text": None}])
+        >>> table.add_columns({"words": geneva.udf(lambda text: len(text), data_type=pa.int64())})
+        >>> table.replay("words", 0)
+        Traceback (most recent call last):
+        TypeError: object of type 'NoneType' has no len()
+        """
+        dataset = open_dataset(self._location, read_version)
+        column = self._computed(dataset, col_name, None)
+        return replay(self._location, column, row_id, dataset.version)
 
     def column_status(self, col_name: str, *, read_version: int | None = None) -> ColumnStatus:
         """Say which rows of a computed column are fresh, missing or stale, and why.

@@ -96,6 +96,12 @@ def plan(
         Path | None,
         typer.Option(help="Plan on the KubeRay RayCluster that this YAML or JSON file defines."),
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Run the function on so many rows and estimate time, memory and output."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what a backfill would do, what it would ask for, and whether that fits.
@@ -122,12 +128,58 @@ def plan(
             num_gpus=num_gpus,
             memory=memory,
             force=force,
+            sample=sample,
         )
         typer.echo(plans.as_json(ahead) if as_json else plans.as_text(ahead))
     except GenevaError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
     if not ahead.admission.possible:
+        raise typer.Exit(1)
+
+
+@app.command()
+def preview(
+    uri: Annotated[str, typer.Argument(help="The database: a folder or an object-store URI.")],
+    table: Annotated[str, typer.Argument(help="The table.")],
+    column: Annotated[
+        str | None, typer.Argument(help="The computed column. Default: see --udf.")
+    ] = None,
+    udf: Annotated[
+        str | None, typer.Option(help="A function that no column has yet: module:name.")
+    ] = None,
+    where: Annotated[str | None, typer.Option(help="SQL filter: only rows that match.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most rows.")] = 8,
+    timeout: Annotated[float, typer.Option(help="Seconds that all rows may take.")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run a function on a few rows in a worker and show what it does; nothing is written.
+
+    The exit code is 1 if a row could not be computed.
+    """
+    import os
+    import sys
+
+    from geneva.cli import preview as previewing
+    from geneva.errors import GenevaError
+
+    try:
+        seen = previewing.preview(
+            uri,
+            table,
+            column,
+            udf,
+            ray=bool(os.environ.get("RAY_ADDRESS")),
+            where=where,
+            limit=limit,
+            timeout=timeout,
+            progress=sys.stderr.isatty(),
+        )
+    except GenevaError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(seen.to_json() if as_json else str(seen))
+    if not seen.ok:
         raise typer.Exit(1)
 
 

@@ -41,7 +41,12 @@ def look_ahead(
     assert plan.footprint is not None  # noqa: S101 - plan_backfill() says it
     shape = shape or shape_here()
     footprint = replace(plan.footprint, components=shape.components)
-    return Outlook(plan, footprint, admit(footprint, shape), shape)
+    admission = admit(footprint, shape)
+    if plan.estimate is not None:
+        # It was made where this process is; the plan may be for another place.
+        appliers = min(admission.now or admission.ever, plan.total_rows_pending)
+        plan = replace(plan, estimate=plan.estimate.with_appliers(max(1, appliers)))
+    return Outlook(plan, footprint, admission, shape)
 
 
 def _read(definition: Path) -> Any:
@@ -125,6 +130,7 @@ def as_json(ahead: Outlook) -> str:
             "tasks": plan.total_tasks,
             "why": plan.why,
             "footprint": json.loads(ahead.footprint.to_json()),
+            "estimate": None if plan.estimate is None else plan.estimate.as_dict(),
             "memory": {
                 "applier_may_take_bytes": _applier_bytes(ahead),
                 "applier_took_bytes": plan.known_peak_bytes or None,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from geneva.jobs.estimate import Estimate
 from geneva.jobs.spec import BackfillSpec
 from geneva.jobs.wording import counted
 from geneva.resources.admission import Admission
@@ -125,6 +126,8 @@ class Plan:
         The most memory that an applier of this function took in earlier jobs; 0 if unknown.
     free_disk_bytes : int or None
         Room on the disk that the table is on; None in an object store, or if unknown.
+    estimate : Estimate or None
+        How long it will take, from a sample of its rows, if that was asked for.
     """
 
     table_name: str
@@ -144,6 +147,7 @@ class Plan:
     admission: Admission | None = None
     known_peak_bytes: int = 0
     free_disk_bytes: int | None = None
+    estimate: Estimate | None = None
 
     @property
     def has_work(self) -> bool:
@@ -197,7 +201,7 @@ class Plan:
         lines += [
             f"  skipped           {counted(n, 'fragment')}: {why}" for why, n in reasons.items()
         ]
-        return "\n".join(lines)
+        return "\n".join(lines + ([] if self.estimate is None else self.estimate.lines()))
 
 
 _WHY = {

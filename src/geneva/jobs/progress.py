@@ -41,6 +41,8 @@ class Progress:
         The most memory that one worker's process has held; 0 where it is not measured.
     finished : bool
         Whether the job has ended.
+    version : int
+        Version of the table that is read; 0 before it is planned.
     """
 
     job_id: str
@@ -64,6 +66,7 @@ class Progress:
     stage_s: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int = 0
     finished: bool = False
+    version: int = 0
 
     @property
     def eta_s(self) -> float | None:

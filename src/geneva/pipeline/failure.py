@@ -7,6 +7,7 @@ import pickle
 import sys
 import traceback
 from dataclasses import dataclass
+from types import TracebackType
 
 import cloudpickle
 import numpy as np
@@ -222,9 +223,13 @@ def _in_words(cause: BaseException) -> str:
     return "".join(traceback.format_exception_only(type(cause), cause)).strip()
 
 
-def _user_traceback(cause: BaseException) -> str:
-    """Format an exception from the user's own frames on, without Geneva's that called them."""
+def user_frames(cause: BaseException) -> TracebackType | None:
+    """Return the traceback from the user's own frames on, without Geneva's that called them."""
     trace = cause.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("geneva."):
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(cause), cause, trace))
+    return trace
+
+
+def _user_traceback(cause: BaseException) -> str:
+    return "".join(traceback.format_exception(type(cause), cause, user_frames(cause)))

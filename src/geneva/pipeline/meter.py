@@ -69,6 +69,7 @@ class ProgressMeter:
             rows_total=self._rows_before + plan.total_rows_pending,
             fragments_total=self._fragments_done + len(plan.fragments),
             workers_granted=granted,
+            version=plan.version,
         )
 
     def record(self, event: Event) -> None:

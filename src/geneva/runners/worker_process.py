@@ -15,6 +15,7 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import sealed
 from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.peak_memory import PeakMemory
+from geneva.pipeline.rehearsal import Rehearsal, Step, StepTaken, rehearse
 from geneva.pipeline.worker import Worker
 
 
@@ -36,9 +38,12 @@ def main(worker: int, connection_fd: int, notes: str) -> None:
     round_id: str | None = None
 
     def emit(event: Event) -> None:
+        send(sealed(round_id, event))
+
+    def send(message: Any) -> None:
         try:
             with sending:
-                connection.send(sealed(round_id, event))
+                connection.send(message)
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)  # The caller is gone.
 
@@ -55,6 +60,8 @@ def main(worker: int, connection_fd: int, notes: str) -> None:
             host.begin_job(command)
         elif command is None:
             host.end_job()
+        elif isinstance(command, Rehearsal):
+            _rehearse(command, send)
         else:
             host.execute(command)
 
@@ -68,8 +75,15 @@ def _listen(connection: Connection, host: Worker, work: queue.SimpleQueue[Any]) 
             os._exit(0)
         if isinstance(command, INTERRUPTIONS):
             host.interrupt(command)
-        elif command is None or isinstance(command, (JobContext, Apply, WriteFragment)):
+        elif command is None or isinstance(command, (JobContext, Apply, WriteFragment, Rehearsal)):
             work.put(command)
+
+
+def _rehearse(rehearsal: Rehearsal, send: Callable[[Any], None]) -> None:
+    def tell(step: Step) -> None:
+        send(StepTaken(rehearsal.context.call_id, step))
+
+    rehearse(rehearsal, tell, PeakMemory())
 
 
 def _end_with_caller() -> None:

@@ -211,3 +211,18 @@ def with_function(
         options={name: getattr(function, name) for name in _OPTIONS},
         repointed=True,
     )
+
+
+def unattached(function: UDF, inputs: list[str]) -> ComputedColumn:
+    """Return the definition that a column of this function would have; nothing is stored."""
+    nothing = ComputedColumn(
+        name=function.name,
+        field_id=-1,
+        data_type=function.data_type,
+        is_blob=function.is_blob,
+        udf_name="",
+        udf_version="",
+        payload="",
+        input_columns=(),
+    )
+    return with_function(nothing, function, inputs, "")
