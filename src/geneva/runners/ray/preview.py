@@ -162,9 +162,9 @@ def _asked(rehearsal: Rehearsal) -> dict[str, Any]:
 def _death(error: BaseException, hello: Hello) -> tuple[type[FatalWorkerError], RowFailure]:
     if isinstance(error, ray.exceptions.OutOfMemoryError):
         return FatalWorkerOOMError, RowFailure("OutOfMemoryError", " ".join(str(error).split()))
-    _, exit_code, words = examine(hello)
-    kind, why = death(exit_code, words)
-    if exit_code is None:
+    found = examine(hello)
+    kind, why = death(found.exit_code, found.words)
+    if found.exit_code is None:
         # Ray tells no exit code; what it says is all there is.
-        why = RowFailure("crash", "the actor is gone", words or str(error))
+        why = RowFailure("crash", "the actor is gone", found.words or str(error))
     return (FatalWorkerCrashError if kind is FatalWorkerExitError else kind), why
