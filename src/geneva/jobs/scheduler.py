@@ -167,9 +167,9 @@ class Scheduler:
                 commands += self._ask_for_split()
         return commands
 
-    def bound_batches(self, rows: int) -> None:
+    def bound_batches(self, rows: int | None) -> None:
         """Let tasks that are given out from now on compute at most so many rows at once."""
-        self._batch_rows = min(rows, self._batch_rows or rows)
+        self._batch_rows = rows
 
     def _bounded(self, task: ApplyTask) -> ApplyTask:
         if self._batch_rows is None:

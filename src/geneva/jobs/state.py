@@ -58,8 +58,8 @@ from geneva.storage.model import RowRange
 _INTERRUPTED_S = 1.2
 # Before that, a job that is slow to read would say so all the time.
 _SAY_STALLED_S = 30.0
-# A worker that can says every five seconds what it is at.
-_SILENT_S = 8.0
+# With row_timeout, a worker that can says every second what it is at.
+_SILENT_S = 4.0
 
 
 class JobState:
@@ -237,6 +237,7 @@ class JobState:
             if event.cause is LossCause.OUT_OF_MEMORY:
                 self.scheduler.bound_batches(found.batch_rows)
             return self._risk_less()
+        self.scheduler.bound_batches(None)  # It was this row, not the size of its batch.
         row = found.row.rows.start
         noted = NoteLostRow(task.fragment_id, row, found.error, found.attempts, event.component)
         if found.rule is None:

@@ -1,8 +1,11 @@
 """Finds the rows that kill whoever computes them. Pure.
 
 A worker that dies leaves behind which batch it was computing. These rows are computed again in
-batches of half the size at most, or one by one where the function is called per row, until a single
-row was alone with a dying worker. All other rows are computed as before.
+smaller batches, or one by one where the function is called per row, until a single row was alone
+with a dying worker. All other rows are computed as before.
+
+A new worker takes far longer than a call, so the batches become much smaller each time. Where
+memory was short they are halved at first: it may be the size of the batch and no single row.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from geneva.jobs.wording import counted
 
 # Anybody may send these to a process, whatever it computes.
 _SENT_BY_OTHERS = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, None}
+_NARROWER = 16
+_HALVINGS = 2
 _OF_ITS_OWN = {LossCause.CRASH, LossCause.OUT_OF_MEMORY, LossCause.TOO_SLOW}
 
 
@@ -69,7 +74,7 @@ class Suspects:
     >>> def crashed(start, stop):
     ...     return WorkerLost(0, -11, batch=BatchRows(0, RowRange(start, stop)))
     >>> suspects.judge(crashed(0, 64)).batch_rows, suspects.judge(crashed(32, 64)).batch_rows
-    (32, 16)
+    (4, 2)
     >>> found = suspects.judge(crashed(40, 41))
     >>> found.row.rows, found.attempts, found.rule
     (RowRange(start=40, stop=41), 1, None)
@@ -80,6 +85,7 @@ class Suspects:
         self._limits = limits
         self._batch_rows: dict[BatchRows, int] = {}
         self._alone: dict[BatchRows, int] = {}
+        self._halvings = 0
         self._left_out = 0
 
     @property
@@ -92,9 +98,9 @@ class Suspects:
         if batch is None or event.cause not in _OF_ITS_OWN:
             return None
         if len(batch.rows) > 1:
-            # A filter may leave few rows of a long range, so the size is halved each time.
+            # A filter may leave few rows of a long range: it may come back with a smaller size.
             before = self._batch_rows.get(batch, len(batch.rows))
-            self._batch_rows[batch] = 1 if self._rules.by_row else max(1, before // 2)
+            self._batch_rows[batch] = self._fewer(before, event.cause)
             return TryAgain(batch, self._batch_rows[batch])
         times = self._alone[batch] = self._alone.get(batch, 0) + 1
         place = LostPlace(self._target, batch.fragment_id, batch.rows.start, writing=False)
@@ -105,12 +111,22 @@ class Suspects:
         if times < attempts:
             return TryAgain(batch, 1)
         self._left_out += 1
+        self._halvings = 0
         most = self._limits.max_fatal_rows
         if rule is not None and self._left_out > most:
             rule = None
             what = f"More than {counted(most, 'row')} of {self._target} end whoever computes them"
             error.args = (f"{what} (GENEVA_MAX_FATAL_ROWS allows more). {error.args[0]}",)
         return LeaveOut(batch, error, times, rule)
+
+    def _fewer(self, rows: int, cause: LossCause) -> int:
+        """Return how many rows are computed at once after a worker was lost with more."""
+        if self._rules.by_row:
+            return 1
+        if cause is LossCause.OUT_OF_MEMORY and self._halvings < _HALVINGS:
+            self._halvings += 1
+            return max(1, rows // 2)
+        return max(1, rows // _NARROWER)
 
 
 def _sure(event: WorkerLost) -> bool:

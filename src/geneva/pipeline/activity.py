@@ -9,13 +9,18 @@ from collections.abc import Callable
 from geneva.jobs.events import Event, WorkerBusy
 from geneva.jobs.stage import Stage
 
-_LONG_S = 5.0
+LONG_S = 5.0
 
 
 class Activity:
     """What the threads of one worker are at.
 
     Saying so costs an assignment. Each thread says it for itself, at every batch.
+
+    Attributes
+    ----------
+    long_s : float
+        Seconds after which it is told that a worker is at one thing for long.
 
     Examples
     --------
@@ -32,6 +37,7 @@ class Activity:
     """
 
     def __init__(self) -> None:
+        self.long_s = LONG_S
         self._threads: dict[int, tuple[Stage, float]] = {}
 
     def enter(self, stage: Stage) -> None:
@@ -62,10 +68,8 @@ def tell_when_busy(
     activity: Activity,
     emit: Callable[[Event], None],
     place: str = "",
-    *,
-    every_s: float = _LONG_S,
 ) -> None:
-    """Start a thread that tells every few seconds what a worker is at for longer than that.
+    """Start a thread that tells every few seconds what a worker is at for long.
 
     Where it is silent, the driver takes it that the function holds the interpreter lock.
 
@@ -79,15 +83,16 @@ def tell_when_busy(
         Takes the events.
     place
         What the user reads for it, with its node; empty on one machine.
-    every_s
-        Seconds between two looks.
     """
 
     def look() -> None:
+        told_s = time.monotonic()
         while True:
-            time.sleep(every_s)
+            time.sleep(min(1.0, activity.long_s))
             now = activity.now()
-            if now is not None and now[1] > every_s:
+            waited_s = time.monotonic() - told_s
+            if now is not None and min(now[1], waited_s) >= activity.long_s:
+                told_s += waited_s
                 emit(WorkerBusy(worker, *now, place))
 
     threading.Thread(target=look, name="geneva-busy", daemon=True).start()

@@ -15,7 +15,7 @@ from geneva.jobs.commands import (
 )
 from geneva.jobs.events import Event, TaskFailed, TaskSplit
 from geneva.jobs.stage import Stage
-from geneva.pipeline.activity import Activity
+from geneva.pipeline.activity import LONG_S, Activity
 from geneva.pipeline.applier import Applier
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.environment import check_environment
@@ -77,6 +77,8 @@ class Worker:
         """Take a job on; the function is loaded with its first task."""
         self._close()
         self._context = context
+        # Whoever is silent for longer is taken to hold the interpreter lock.
+        self.activity.long_s = LONG_S if context.row_timeout_s is None else 1.0
         if self._memory is not None:
             self._memory.reset()
         self._applier = Applier(
