@@ -284,6 +284,7 @@ class BackfillRun:
     ) -> CommitResult:
         if self._held is not None:
             self._held.check_files(self._job.location, files)
+        said_s = backfill_spec(self._job.column, self._job.arguments).stall_timeout_s
         return commit_column_files(
             source,
             self._job.location,
@@ -291,6 +292,7 @@ class BackfillRun:
             files,
             commit_id=f"{self._job.job_id}-{uuid.uuid4().hex[:8]}",
             max_retries=max_retries,
+            carry_for_s=(said_s or self._settings.stall_timeout_s) / 2,
         )
 
     def _remove_parts(self, planned: Plan) -> None:
