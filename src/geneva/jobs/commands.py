@@ -35,6 +35,8 @@ class JobContext:
     versions : tuple of (str, str)
         Versions that a worker's environment must share with the caller's; none are checked where
         workers run in the caller's own environment.
+    signing_key : str or None
+        Key of the process that drives the job, with which a worker checks the function's signature.
     """
 
     job_id: str
@@ -48,6 +50,7 @@ class JobContext:
     checkpoint_interval_s: float
     threads: int
     versions: tuple[tuple[str, str], ...] = ()
+    signing_key: str | None = field(default=None, repr=False)
 
     @property
     def round_id(self) -> str:

@@ -118,6 +118,8 @@ class Plan:
         The most memory that an applier of this function took in earlier jobs; 0 if unknown.
     free_disk_bytes : int or None
         Room on the disk that the table is on; None in an object store, or if unknown.
+    changed : str
+        What was different when the function took the place of an earlier one.
     """
 
     table_name: str
@@ -137,6 +139,7 @@ class Plan:
     admission: Admission | None = None
     known_peak_bytes: int = 0
     free_disk_bytes: int | None = None
+    changed: str = ""
 
     @property
     def has_work(self) -> bool:
@@ -181,6 +184,8 @@ class Plan:
         lines += [
             f"  because           {rows:,} rows {why}" for why, rows in self.why.items() if rows
         ]
+        if self.changed and self.udf_mismatch:
+            lines.append(f"  changed           {self.changed}")
         taken = sum(len(fragment.parts) for fragment in self.fragments)
         if taken:
             lines.append(f"  taken over        {counted(taken, 'part')} of an earlier job")
@@ -244,6 +249,7 @@ def plan_backfill(spec: BackfillSpec, snapshot: TableSnapshot) -> Plan:
             for state in snapshot.fragments
             if state.fragment_id not in skipped
         ),
+        changed=snapshot.column.changed,
         output_bytes=sum(fragment.pending_rows for fragment in fragments)
         * _fixed_bytes(snapshot.column.data_type),
     )

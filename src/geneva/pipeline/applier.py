@@ -158,7 +158,8 @@ class Applier:
         packed = self._files.read(payload)
         # From here on it is the user's code that takes the time: imports, and setup().
         self._activity.enter(Stage.SETUP)
-        function = load_function(packed, payload)
+        context = self._context
+        function = load_function(packed, context.column, context.location.name, context.signing_key)
         self._bound = bind(function, columns)
         try:
             self._bound.set_up()

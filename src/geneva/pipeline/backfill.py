@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 
-from geneva.config import Settings
+from geneva.config import Settings, signing_key
 from geneva.errors import CommitError
 from geneva.jobs.commands import JobContext, Outcome
 from geneva.jobs.limits import Limits
@@ -266,6 +266,7 @@ class BackfillRun:
             checkpoint_interval_s=checkpoint_s,
             threads=spec.intra_applier_concurrency,
             versions=self._versions,
+            signing_key=signing_key(),
         )
         driver = Driver(
             JobState(planned, limits),
