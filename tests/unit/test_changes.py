@@ -77,7 +77,7 @@ def test_inputs_options_and_names():
     before = definition(f, num_cpus=1, memory=None)
     after = definition(g, "g", ("b", "c"), num_cpus=2, memory=None)
     assert words(before, after) == [
-        "name f → g",
+        "function f → g",
         'input_columns ["a"] → ["b", "c"]',
         "num_cpus 1 → 2 (makes nothing stale)",
     ]

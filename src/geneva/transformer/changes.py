@@ -127,7 +127,7 @@ def compare(column: str, before: Definition, after: Definition) -> Changes:
     docs.out: default of k 3 → 4; num_cpus 1 → 2 (makes nothing stale). So its values are stale.
     """
     said = [
-        Change("name", before.name, after.name) if before.name != after.name else None,
+        Change("function", before.name, after.name) if before.name != after.name else None,
         _inputs(before, after),
         _version(before, after),
     ]
@@ -177,4 +177,5 @@ def _parts(before: Definition, after: Definition, *, stale: bool) -> Iterator[Ch
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, default=str)
+    whole = isinstance(value, float) and value.is_integer()
+    return json.dumps(int(value) if whole else value, default=str)
