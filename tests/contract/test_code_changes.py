@@ -73,7 +73,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_an_edit_is_noticed_and_said(table, program, capfd, runner, name):
+def test_an_edit_is_noticed_and_said(table, program, capfd, name):
     edits, words = EDITS[name]
     table.alter_columns(given(program(*edits)))
     assert f"docs.out: {words}. So its values are stale." in capfd.readouterr().err
@@ -83,7 +83,7 @@ def test_an_edit_is_noticed_and_said(table, program, capfd, runner, name):
     status = table.column_status("out")
     assert (status.stale, status.changed) == (40, words)
     assert f"changed  {words}" in str(status)
-    table.backfill("out", runner=runner, progress=False)
+    table.backfill("out", runner="inline", progress=False)
     assert values(table, "out") != {i: 2 * i + 3 for i in range(40)}
     assert "changed" not in str(table.plan_backfill("out"))
     assert "changed" not in str(table.column_status("out"))

@@ -38,6 +38,12 @@ class Trap:
         return Path.touch, (Path(self.path),)
 
 
+@pytest.fixture(params=["inline", "process"])
+def kind(request) -> str:
+    """Runners whose driver is this process, which has the key."""
+    return request.param
+
+
 @pytest.fixture
 def table(make_table):
     return make_table(40, 20)
@@ -89,10 +95,10 @@ def test_only_running_a_function_unpickles_it(db, table, tmp_path):
     assert sprung.exists()  # So the trap works.
 
 
-def test_a_signed_function_runs_and_a_worker_checks_it_too(table, runner, monkeypatch):
+def test_a_signed_function_runs_and_a_worker_checks_it_too(table, kind, monkeypatch):
     monkeypatch.setenv(KEY, SECRET)
     table.add_columns({"out": double})
-    run(table, runner=runner)
+    run(table, runner=kind)
     assert values(table, "out") == {i: 2 * i for i in range(40)}
     said = lance.dataset(table.uri).schema.field("out").metadata[b"virtual_column.signature"]
     assert re.fullmatch(rb"hmac-sha256:[0-9a-f]{64}", said)
@@ -193,19 +199,18 @@ def test_unsigned_functions_and_other_keys_are_refused(table, monkeypatch):
         run(table, runner="inline")
 
 
-def test_what_a_job_runs_in_place_of_the_function_is_signed_with_it(table, monkeypatch, runner):
+def test_what_a_job_runs_in_place_of_the_function_is_signed_with_it(table, monkeypatch, kind):
     monkeypatch.setenv(KEY, SECRET)
     table.add_columns({"out": double})
     table.backfill(
         "out",
         udf=geneva.udf(lambda id: 3 * id, data_type=pa.int64()),
         progress=False,
-        runner=runner,
+        runner=kind,
     )
     assert values(table, "out") == {i: 3 * i for i in range(40)}
 
 
-@pytest.mark.parametrize("kind", ["inline", "process"])
 def test_a_worker_refuses_what_nobody_has_checked(table, monkeypatch, kind):
     monkeypatch.setenv(KEY, SECRET)
     table.add_columns({"out": double})
@@ -260,7 +265,7 @@ def test_looking_names_nobody(table, nobody_named):
 
 
 @pytest.mark.local_files
-def test_the_key_is_written_nowhere(table, monkeypatch, caplog, capfd, runner):
+def test_the_key_is_written_nowhere(table, monkeypatch, caplog, capfd, kind):
     monkeypatch.setenv(KEY, SECRET)
     config.settings.cache_clear()
     try:
@@ -269,7 +274,7 @@ def test_the_key_is_written_nowhere(table, monkeypatch, caplog, capfd, runner):
         assert SECRET.encode() not in pickle.dumps(config.settings())
         caplog.set_level(logging.DEBUG)
         table.add_columns({"out": double})
-        table.backfill("out", runner=runner)
+        table.backfill("out", runner=kind)
     finally:
         config.settings.cache_clear()
     said = caplog.text + "".join(capfd.readouterr())

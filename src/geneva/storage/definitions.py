@@ -270,7 +270,8 @@ def definition_to_compare(column: ComputedColumn) -> Definition:
     parts = tuple(parts_from_json(column.parts))
     names = column.udf_name, column.udf_version
     # Somebody may have written anything there.
-    options = column.options if isinstance(column.options, dict) else {}
+    said: object = column.options
+    options = said if isinstance(said, dict) else {}
     return Definition(*names, column.input_columns, options, parts)
 
 

@@ -26,6 +26,9 @@ from geneva.transformer.pickling import (
     local_modules_by_value,
     pickle_by_value,
 )
+from geneva.transformer.pickling import (
+    digest as pickle_digest,
+)
 
 _SIZE = 16
 _PROTOCOL = 4
@@ -74,9 +77,9 @@ def function_digest(func: Any) -> str:
     with local_modules_by_value():
         try:
             return Canonical().digest(func).hex()
-        except Exception:
-            pickle_by_value(func)  # Says what cannot be taken apart.
-            raise
+        except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises
+            # It says what cannot be taken apart, or can do more with it.
+            return pickle_digest(pickle_by_value(func))[:32]
 
 
 class Canonical:

@@ -62,7 +62,10 @@ def parts_of(func: Any) -> list[CodePart]:
     [('code of scale', None), ('default of k', '3')]
     """
     with local_modules_by_value():
-        found = list(_Walk().of(func))
+        try:
+            found = list(_Walk().of(func))
+        except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises
+            return []  # It is only told less of what changes.
     if len(found) <= _MOST_PARTS:
         return found
     kept, rest = found[: _MOST_PARTS - 1], found[_MOST_PARTS - 1 :]
