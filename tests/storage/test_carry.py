@@ -285,6 +285,18 @@ def test_a_damaged_file_is_not_carried(job, meanwhile):  # noqa: F811
     j.check()
 
 
+def test_no_file_is_begun_when_the_time_is_over(job, meanwhile, monkeypatch):  # noqa: F811
+    j = job()
+
+    def late(*args, **options):
+        return commit_column_files(*args, **(options | {"carry_for_s": -1.0}))
+
+    monkeypatch.setattr("geneva.pipeline.backfill.commit_column_files", late)
+    meanwhile(j.compact)
+    assert j.run() == ONCE + ONCE
+    j.check()
+
+
 def test_a_compaction_during_the_commit_is_met_as_well(job, meanwhile, monkeypatch):  # noqa: F811
     j = job()
     commits = []

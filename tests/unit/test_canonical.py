@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import importlib
 import os
 import subprocess
@@ -254,6 +255,27 @@ def test_the_code_of_installed_packages_does_not_count(tmp_path, monkeypatch):
         found.append([function_digest(f) for f in _users_of(installed)])
     sys.modules.pop("installed", None)
     assert found[0] == found[1]
+
+
+def test_the_order_of_an_enumeration_counts():
+    def make(*names):
+        kind = enum.Enum("Kind", {name: len(name) for name in names})
+        kind.__module__ = "__main__"
+        return lambda x: list(kind)[x]
+
+    assert function_digest(make("a", "bb")) == function_digest(make("a", "bb"))
+    assert function_digest(make("a", "bb")) != function_digest(make("bb", "a"))
+
+
+def test_the_order_of_a_dict_counts_and_that_of_a_set_does_not():
+    def using(value):
+        return lambda x: value
+
+    one, other = {"a": {1, "x"}, "b": 2}, {"b": 2, "a": {"x", 1}}
+    assert function_digest(using(one)) != function_digest(using(other))
+    assert function_digest(using([{"p", "q", ("r", 1)}])) == function_digest(
+        using([{("r", 1), "q", "p"}])
+    )
 
 
 def test_what_cannot_be_pickled_is_named():

@@ -169,7 +169,7 @@ class Canonical:
             arguments = (arguments[0], *arguments[2:])
         try:
             pieces = [self.digest(make)]
-            pieces += [self._piece(a, of_ours=by_value) for a in arguments]
+            pieces += [self._argument(a) for a in arguments]
             if isinstance(state, tuple) and len(state) == 2:
                 pieces += [self._piece(s, of_ours=by_value) for s in state]
             else:
@@ -180,10 +180,16 @@ class Canonical:
             self._package = package
         return _hash("made", *pieces)
 
-    def _piece(self, piece: Any, *, of_ours: bool) -> bytes:
-        """Hash an argument or a state; of a function, class or module in order of its names."""
-        if isinstance(piece, str) and piece.startswith(CLASS_MARK):
+    def _argument(self, argument: Any) -> bytes:
+        """Hash what something is made with; members of an enumeration have an order."""
+        if isinstance(argument, str) and argument.startswith(CLASS_MARK):
             return b""
+        if type(argument) is dict:
+            argument = {n: value for n, value in argument.items() if n not in _LEFT_OUT}
+        return self.digest(argument)
+
+    def _piece(self, piece: Any, *, of_ours: bool) -> bytes:
+        """Hash a state; that of a function, class or module in order of its names."""
         if not (of_ours and type(piece) is dict):
             return self.digest(piece)
         names = sorted(name for name in piece if name not in _LEFT_OUT)
