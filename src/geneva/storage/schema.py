@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import textwrap
 from collections.abc import Sequence
 
 import tenacity
@@ -36,6 +37,10 @@ from geneva.transformer.changes import Changes, compare
 from geneva.transformer.signature import UDFArgType
 from geneva.transformer.types import hint_accepts
 from geneva.transformer.udf import UDF
+
+
+# It stands in the schema of every version of the table.
+_LONGEST_CHANGED = 500
 
 
 def check_column(dataset: Dataset, table: str, name: str) -> None:
@@ -144,7 +149,7 @@ def repoint_column(
     changes = changes_of(dataset, location, name, function, inputs)
     changed = definition_of(dataset.schema.field(name)).get("changed", "")
     if changes is not None and changes.stale:
-        changed = changes.words
+        changed = textwrap.shorten(changes.words, _LONGEST_CHANGED, placeholder=" …")
     store_function(TableFiles(location), packed)
     defined = definition_metadata(name, function, inputs, packed.path, changed)
     metadata = {**function.field_metadata, **defined}
