@@ -38,7 +38,6 @@ from geneva.transformer.signature import UDFArgType
 from geneva.transformer.types import hint_accepts
 from geneva.transformer.udf import UDF
 
-
 # It stands in the schema of every version of the table.
 _LONGEST_CHANGED = 500
 
