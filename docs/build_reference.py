@@ -19,8 +19,10 @@ from geneva.jobs.planner import Plan
 from geneva.jobs.preview import Call, Preview, PreviewRow, RowFailure
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
+from geneva.pipeline.diff import FunctionDiff
 from geneva.recorded_job import RecordedJob
 from geneva.report import Check, Report
+from geneva.transformer.changes import Change, Changes
 from geneva.verification.report import Finding, VerificationReport, VerifiedColumn
 
 TARGET = Path(__file__).with_name("reference.md")
@@ -32,8 +34,8 @@ Written by `make docs` from the docstrings. Change those, not this page.
 
 `Plan`, `Estimate`, `Interval`, `Preview`, `PreviewRow`, `RowFailure`, `Call`, `ColumnStatus`,
 `FragmentStatus`, `ComputedBy`, `Cleanup`, `Progress`, `RecordedJob`, `JobRecord`, `Report`,
-`Check`, `VerificationReport`, `VerifiedColumn` and `Finding` are returned; they are not imported
-from `geneva`. The errors stand in `geneva.errors`.
+`Check`, `VerificationReport`, `VerifiedColumn`, `Finding`, `Changes`, `Change` and `FunctionDiff`
+are returned; they are not imported from `geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
@@ -53,6 +55,7 @@ def reference() -> str:
     verified = (VerificationReport, VerifiedColumn, Finding)
     before = (Plan, Estimate, Interval, Preview, PreviewRow, RowFailure, Call)
     returned = (*before, *status, Progress, RecordedJob, JobRecord, Report, Check, *verified)
+    returned += (Changes, Change, FunctionDiff)
     pieces += [*(_described(kind.__name__, kind) for kind in returned), _errors()]
     return "\n".join(pieces).rstrip() + "\n"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Annotated
 
@@ -74,6 +74,13 @@ class Settings:
     progress_interval_s: Annotated[float, Gt(0)] = 5.0
     """Seconds between two progress lines when the output is not a terminal."""
 
+    udf_signing_key: str | None = field(default=None, repr=False)
+    """Secret with which functions are signed when they are stored, and checked before they run."""
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the secret out: what is pickled goes to other machines."""
+        return {**self.__dict__, "udf_signing_key": None}
+
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings from environment variables.
@@ -88,7 +95,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     >>> read_settings({"GENEVA_STOP_GRACE_S": "2"}).stop_grace_s
     2.0
     """
-    variables = {field.name: PREFIX + field.name.upper() for field in fields(Settings)}
+    variables = {setting.name: PREFIX + setting.name.upper() for setting in fields(Settings)}
     given = {
         name: environment[variable]
         for name, variable in variables.items()
@@ -122,3 +129,11 @@ def checkpoint_uri() -> str | None:
     Read whenever a table is opened, and by itself: all other settings may still be changed then.
     """
     return os.environ.get(f"{PREFIX}CHECKPOINT_URI") or None
+
+
+def signing_key() -> str | None:
+    """Return the secret that functions are signed with; None accepts functions that are not.
+
+    Read whenever a function is stored or run, and by itself: it is kept nowhere.
+    """
+    return os.environ.get(f"{PREFIX}UDF_SIGNING_KEY") or None

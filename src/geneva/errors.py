@@ -53,6 +53,10 @@ class UnpicklableFunctionError(GenevaError, TypeError):
     """A function captures an object that cannot be sent to workers."""
 
 
+class UntrustedFunctionError(GenevaError, RuntimeError):
+    """A stored function is not signed with this process's key, or was altered; it was not run."""
+
+
 class ResourcesUnavailableError(GenevaError, RuntimeError):
     """Not even one applier of the requested size could ever run."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.replay import replay
+from geneva.pipeline.trust import check_trust
 from geneva.progress.display import choose_display
 from geneva.recorded_job import RecordedJob
 from geneva.runners.pool import session_pool
@@ -43,6 +45,7 @@ def run_job(
         Called with the newest progress as well.
     """
     kind = chosen_runner(runner)
+    check_trust(job.location, job.column, warnings.warn)
     interval_s = settings().progress_interval_s
     if kind == "process":
         # It starts while this thread looks and plans.
@@ -77,6 +80,7 @@ def begin_job(job: BackfillJob, *, runner: str | None, progress: bool) -> JobFut
     job, runner, progress
         See :func:`run_job`.
     """
+    check_trust(job.location, job.column, warnings.warn)
     if chosen_runner(runner) != "ray":
         return ThreadJob(job, runner=runner, progress=progress)
     connect_to_ray()

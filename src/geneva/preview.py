@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from statistics import fmean
 from typing import Any
 
-from geneva.config import settings
+from geneva.config import settings, signing_key
 from geneva.errors import InvalidArgumentError
 from geneva.jobs.commands import JobContext
 from geneva.jobs.estimate import Work, estimate, steady_rates
@@ -19,6 +20,7 @@ from geneva.jobs.spec import BackfillSpec
 from geneva.pipeline.backfill import BackfillJob, new_job_id
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.rehearsal import Rehearsal
+from geneva.pipeline.trust import check_trust
 from geneva.progress.display import choose_display
 from geneva.runners.preview import run_preview
 from geneva.storage import schema
@@ -59,6 +61,7 @@ def preview_table(
         raise InvalidArgumentError(f'where={where!r}; expected SQL such as "id > 10", or None.')
     timeout_s = _timeout_s(timeout)
     column, packed = _column_of(dataset, location.name, column_or_udf, input_columns)
+    check_trust(location, column, warnings.warn)
     rehearsal = Rehearsal(
         _context(location, dataset.version, column), limit, where=where, packed=packed
     )
@@ -83,6 +86,7 @@ def with_estimate(
     timeout_s = _timeout_s(timeout)
     if not plan.total_rows_pending:
         return plan
+    check_trust(job.location, job.column, warnings.warn)
     rehearsal = Rehearsal(
         replace(_context(job.location, plan.version, job.column), batch_size=spec.batch_size),
         sample,
@@ -151,7 +155,8 @@ def _column_of(
         )
     given = given if input_columns is None else input_columns
     inputs = schema.resolve_inputs(dataset, table, "", function, given)
-    return unattached(function, inputs), pack_function(function).payload
+    packed = pack_function(function)
+    return unattached(function, inputs, packed.path), packed.payload
 
 
 def _context(location: TableLocation, version: int, column: ComputedColumn) -> JobContext:
@@ -167,6 +172,7 @@ def _context(location: TableLocation, version: int, column: ComputedColumn) -> J
         min_checkpoint_size=1,
         checkpoint_interval_s=1.0,
         threads=1,
+        signing_key=signing_key(),
     )
 
 

@@ -22,10 +22,12 @@ from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments, backfill_spec, check_arguments
 from geneva.pipeline.admission import footprint_on
 from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
+from geneva.pipeline.diff import FunctionDiff, diff_function
 from geneva.pipeline.provenance import status_of
 from geneva.pipeline.replay import replay
 from geneva.pipeline.upkeep import clean_up
 from geneva.preview import preview_table, with_estimate
+from geneva.progress.display import say
 from geneva.resources.admission import admit
 from geneva.runners.select import shape_here
 from geneva.storage import schema
@@ -44,6 +46,7 @@ from geneva.storage.overrides import note_override
 from geneva.storage.peaks import read_peak
 from geneva.storage.snapshot import note_lineage
 from geneva.storage.space import free_bytes
+from geneva.transformer.changes import Changes
 from geneva.transformer.policy import OnError
 from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
@@ -143,6 +146,9 @@ class Table:
 
     def alter_columns(self, *alterations: dict[str, Any], **kwargs: Any) -> None:
         """Change columns.
+
+        What is different about a new function is said in a line on stderr, or logged by the logger
+        ``geneva`` at INFO where that is set up. :meth:`changes` says it before.
 
         Parameters
         ----------
@@ -607,6 +613,95 @@ skip_frags, task_size, force
         dataset = open_dataset(self._location, read_version)
         return status_of(dataset, self._location, self._computed(dataset, col_name, None))
 
+    # -- another function ---------------------------------------------------------------------
+
+    def changes(self, col_name: str, *, udf: UDF) -> Changes:
+        """Say what would be different if a column got another function; writes and runs nothing.
+
+        That are code, defaults, captured values and helpers, by name, the inputs, and what the
+        function asks for, which makes nothing stale. The stored function is not unpickled: what it
+        is made of is stored beside it.
+
+        Parameters
+        ----------
+        col_name
+            The computed column.
+        udf
+            The other function.
+
+        Returns
+        -------
+        Changes
+            The differences, and whether they make values stale; ``print()`` it.
+
+        Raises
+        ------
+        ColumnNotFoundError, NotComputedError, InvalidArgumentError
+            There is no such column, no function computes it, or the other one does not fit it.
+
+        Examples
+        --------
+        >>> import geneva, pyarrow as pa, tempfile
+        >>> table = geneva.connect(tempfile.mkdtemp()).create_table("t", [{"id": 1}, {"id": 2}])
+        >>> def times(id, k=2):
+        ...     return k * id
+        >>> make = geneva.udf(data_type=pa.int64(), input_columns=["id"])
+        >>> table.add_columns({"out": make(times)})
+        >>> def times(id, k=3):
+        ...     return k * id
+        >>> print(table.changes("out", udf=make(times)))
+        t.out: default of k 2 → 3. So its values are stale.
+        """
+        return self._other_function(self._dataset(), col_name, udf)[3]
+
+    def diff(
+        self, col_name: str, *, udf: UDF, limit: int = 100, where: str | None = None
+    ) -> FunctionDiff:
+        """Show old and new values side by side, on a sample of rows; writes nothing.
+
+        The function runs in this process, on rows whose value is not NULL, spread evenly over up to
+        16 fragments. A row that it fails on is shown with its error.
+
+        Parameters
+        ----------
+        col_name
+            The computed column.
+        udf
+            The function whose values are compared with those in the table.
+        limit
+            Most rows to compare.
+        where
+            SQL filter: compare only rows that match.
+
+        Returns
+        -------
+        FunctionDiff
+            The rows, as Arrow or pandas, and counts; ``print()`` it.
+
+        Raises
+        ------
+        ColumnNotFoundError, NotComputedError, InvalidArgumentError, FilterError
+            The arguments cannot be used.
+
+        Examples
+        --------
+        >>> import geneva, pyarrow as pa, tempfile
+        >>> table = geneva.connect(tempfile.mkdtemp()).create_table("t", [{"id": 1}, {"id": 2}])
+        >>> table.add_columns({"out": geneva.udf(lambda id: id * 2, data_type=pa.int64())})
+        >>> _ = table.backfill("out", runner="inline", progress=False)
+        >>> square = geneva.udf(lambda id: id * id, data_type=pa.int64())
+        >>> diff = table.diff("out", udf=square)
+        >>> diff.compared, diff.differing
+        (2, 1)
+        """
+        if limit < 1:
+            raise InvalidArgumentError(f"limit={limit!r}; expected at least 1 row.")
+        dataset = self._dataset()
+        column, function, inputs, changes = self._other_function(dataset, col_name, udf)
+        return diff_function(
+            dataset, self.name, column, function, inputs, changes, limit=limit, where=where
+        )
+
     # -- verification ------------------------------------------------------------------------
 
     def verify(self, column: str | None = None, *, deep: bool = False) -> VerificationReport:
@@ -736,11 +831,7 @@ skip_frags, task_size, force
         if function is None:
             raise InvalidArgumentError(f"udf={udf!r}; expected a function decorated with @udf.")
         inputs = schema.resolve_inputs(dataset, self.name, names[0], function, given)
-        if function.data_type != column.data_type:
-            raise InvalidArgumentError(
-                f"{function.name} returns {function.data_type}, but column {names[0]!r} of "
-                f"{self.name!r} is {column.data_type}."
-            )
+        self._check_type(column, function)
         packed = pack_function(function)
         files = TableFiles(self._location)
         store_function(files, packed)
@@ -757,7 +848,30 @@ skip_frags, task_size, force
             )
         given = alteration.get("input_columns", given)
         inputs = schema.resolve_inputs(dataset, self.name, name, function, given)
-        schema.repoint_column(dataset, self._location, name, function, inputs)
+        changes = schema.repoint_column(dataset, self._location, name, function, inputs)
+        if changes is not None:
+            say(str(changes))
+
+    def _other_function(
+        self, dataset: Dataset, name: str, udf: Any
+    ) -> tuple[ComputedColumn, UDF, list[str], Changes]:
+        """Return a column, a function given in place of its own, and what is different."""
+        schema.check_column(dataset, self.name, name)
+        column = computed_column(dataset, name)
+        function, given = function_of(name, udf)
+        if function is None:
+            raise InvalidArgumentError(f"udf={udf!r}; expected a function decorated with @udf.")
+        inputs = schema.resolve_inputs(dataset, self.name, name, function, given)
+        self._check_type(column, function)
+        changes = schema.changes_of(dataset, self._location, name, function, inputs)
+        return column, function, inputs, changes or Changes(f"{self.name}.{name}", (), stale=False)
+
+    def _check_type(self, column: ComputedColumn, function: UDF) -> None:
+        if function.data_type != column.data_type:
+            raise InvalidArgumentError(
+                f"{function.name} returns {function.data_type}, but column {column.name!r} of "
+                f"{self.name!r} is {column.data_type}."
+            )
 
     def _dataset(self) -> Dataset:
         return open_dataset(self._location)

@@ -190,10 +190,10 @@ def test_installed_modules_and_geneva_go_by_reference(obj):
 
 
 def test_geneva_is_not_local_wherever_it_lies(tmp_path):
-    assert pickling._is_local("mine", str(tmp_path / "mine.py"))
-    assert not pickling._is_local("geneva.x", str(Path(geneva.__file__).parent / "x.py"))
-    assert not pickling._is_local("compiled", str(tmp_path / "compiled.so"))
-    assert not pickling._is_local("x", "/usr/lib/python3/dist-packages/x.py")
+    assert pickling.is_local_file("mine", str(tmp_path / "mine.py"))
+    assert not pickling.is_local_file("geneva.x", str(Path(geneva.__file__).parent / "x.py"))
+    assert not pickling.is_local_file("compiled", str(tmp_path / "compiled.so"))
+    assert not pickling.is_local_file("x", "/usr/lib/python3/dist-packages/x.py")
 
 
 def test_the_same_bytes_after_use():

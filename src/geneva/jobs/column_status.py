@@ -93,6 +93,8 @@ class ColumnStatus:
         Name and version of the function that fresh rows are computed by.
     fragments : tuple of FragmentStatus
         All fragments, in order.
+    changed : str
+        What was different when the function took the place of an earlier one.
     """
 
     table_name: str
@@ -101,6 +103,7 @@ class ColumnStatus:
     udf_name: str
     udf_version: str
     fragments: tuple[FragmentStatus, ...]
+    changed: str = ""
 
     @property
     def rows(self) -> int:
@@ -151,7 +154,10 @@ class ColumnStatus:
         # What is to be done comes first; a table of thousands of fragments is mostly fresh.
         ordered = sorted(self.fragments, key=lambda f: (f.fresh == f.rows, f.fragment_id))
         shown = sorted(ordered[:_MOST_LINES], key=lambda f: f.fragment_id)
-        lines = [head, *("  " + line for line in _aligned([_HEAD, *map(_cells, shown)]))]
+        lines = [head]
+        if self.changed and self.stale:
+            lines.append(f"  changed  {self.changed}")
+        lines += ["  " + line for line in _aligned([_HEAD, *map(_cells, shown)])]
         if len(ordered) > len(shown):
             left = ordered[len(shown) :]
             fresh = sum(fragment.fresh == fragment.rows for fragment in left)
@@ -177,6 +183,7 @@ def column_status(
         version=snapshot.version,
         udf_name=snapshot.column.udf_name,
         udf_version=snapshot.column.udf_version,
+        changed=snapshot.column.changed,
         fragments=tuple(_fragment_status(state, computed_by) for state in snapshot.fragments),
     )
 

@@ -42,6 +42,8 @@ class JobContext:
         Seconds that one call of the function may take.
     memory_limit_bytes : int
         Memory with which a worker is stopped; 0 for none.
+    signing_key : str or None
+        Key of the process that drives the job, with which a worker checks the function's signature.
     """
 
     job_id: str
@@ -58,6 +60,7 @@ class JobContext:
     policy: bytes | None = None
     row_timeout_s: float | None = None
     memory_limit_bytes: int = 0
+    signing_key: str | None = field(default=None, repr=False)
 
     @property
     def round_id(self) -> str:

@@ -128,6 +128,8 @@ class Plan:
         Room on the disk that the table is on; None in an object store, or if unknown.
     estimate : Estimate or None
         How long it will take, from a sample of its rows, if that was asked for.
+    changed : str
+        What was different when the function took the place of an earlier one.
     """
 
     table_name: str
@@ -148,6 +150,7 @@ class Plan:
     known_peak_bytes: int = 0
     free_disk_bytes: int | None = None
     estimate: Estimate | None = None
+    changed: str = ""
 
     @property
     def has_work(self) -> bool:
@@ -192,6 +195,8 @@ class Plan:
         lines += [
             f"  because           {rows:,} rows {why}" for why, rows in self.why.items() if rows
         ]
+        if self.changed and self.udf_mismatch:
+            lines.append(f"  changed           {self.changed}")
         taken = sum(len(fragment.parts) for fragment in self.fragments)
         if taken:
             lines.append(f"  taken over        {counted(taken, 'part')} of an earlier job")
@@ -256,6 +261,7 @@ def plan_backfill(spec: BackfillSpec, snapshot: TableSnapshot) -> Plan:
             for state in snapshot.fragments
             if state.fragment_id not in skipped
         ),
+        changed=snapshot.column.changed,
         output_bytes=sum(fragment.pending_rows for fragment in fragments)
         * _fixed_bytes(snapshot.column.data_type),
     )

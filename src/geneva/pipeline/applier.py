@@ -185,8 +185,9 @@ class Applier:
         packed = self._files.read(payload)
         # From here on it is the user's code that takes the time: imports, and setup().
         self._activity.enter(Stage.SETUP)
-        function = load_function(packed, payload)
-        said = self._context.policy
+        context = self._context
+        function = load_function(packed, context.column, context.location.name, context.signing_key)
+        said = context.policy
         self._policy = function.policy if said is None else pickle.loads(said)
         self._bound = bind(function, columns)
         try:

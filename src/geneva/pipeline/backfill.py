@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 
-from geneva.config import Settings
+from geneva.config import Settings, signing_key
 from geneva.errors import CommitError
 from geneva.jobs.commands import JobContext, Outcome
 from geneva.jobs.limits import Limits
@@ -277,6 +277,7 @@ class BackfillRun:
             policy=None if spec.policy is None else pickle_by_value(spec.policy),
             row_timeout_s=spec.row_timeout_s,
             memory_limit_bytes=memory_limit(spec.memory_bytes),
+            signing_key=signing_key(),
         )
         driver = Driver(
             JobState(planned, limits),
@@ -296,6 +297,7 @@ class BackfillRun:
     ) -> CommitResult:
         if self._held is not None:
             self._held.check_files(self._job.location, files)
+        said_s = backfill_spec(self._job.column, self._job.arguments).stall_timeout_s
         return commit_column_files(
             source,
             self._job.location,
@@ -303,6 +305,7 @@ class BackfillRun:
             files,
             commit_id=f"{self._job.job_id}-{uuid.uuid4().hex[:8]}",
             max_retries=max_retries,
+            carry_for_s=(said_s or self._settings.stall_timeout_s) / 2,
         )
 
     def _remove_parts(self, planned: Plan) -> None:

@@ -203,7 +203,9 @@ class _Rehearsing:
         held_bytes = self._peak_bytes
         started = time.perf_counter()
         data = TableFiles(context.location).read(context.column.payload) if packed is None else None
-        function = load_function(data or pa.py_buffer(packed), context.column.payload or "it")
+        function = load_function(
+            data or pa.py_buffer(packed), context.column, context.location.name, context.signing_key
+        )
         bound = bind(function, columns)
         try:
             bound.set_up()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from geneva.config import signing_key
 from geneva.errors import TableNotFoundError, WrongReturnTypeError
 from geneva.pipeline.failure import user_frames
+from geneva.pipeline.trust import check_trust
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import computed_column, load_function
 from geneva.storage.files import TableFiles
@@ -46,7 +48,9 @@ def replay(
     dataset = _at(location, version)
     columns = list(column.input_columns)
     place, inputs = read_row(dataset, columns, row_id)
-    function = load_function(TableFiles(location).read(column.payload), column.payload)
+    check_trust(location, column, warnings.warn)
+    packed = TableFiles(location).read(column.payload)
+    function = load_function(packed, column, location.name, signing_key())
     bound = bind(function, columns)
     bound.set_up()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -83,6 +84,17 @@ class Lines:
     def _print(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the display
         self._last_s = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Say something that is no warning: to the log, where one is set up, or else on stderr."""
+    logger = logging.getLogger("geneva")
+    if logger.hasHandlers() and logger.isEnabledFor(logging.INFO):
+        logger.info(text)
+    elif sys.stderr is not None:
+        # Closed or full, it must not make a call fail that has done its work.
+        with contextlib.suppress(OSError, ValueError):
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - for people
 
 
 def choose_display(*, wanted: bool, bars: bool, interval_s: float) -> Display:

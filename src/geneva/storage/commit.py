@@ -1,8 +1,9 @@
 """Commit column files: one table version for many fragments, rebased over whatever came first.
 
-A column file is positional, so it stays right when rows are deleted or other columns change. What
-a concurrent writer can invalidate is a file's fragment (compacted, rewritten, dropped) or its
-inputs (replaced). Such files are handed back to be computed again; all others are committed.
+A column file is positional, so it stays right when rows are deleted or other columns change. Files
+of fragments that were compacted are carried into the new ones. What another writer can invalidate
+is a file's inputs, and rows that it moved in other ways. Such files are handed back to be computed
+again; all others are committed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from lance.fragment import DataFile
 
 from geneva.errors import CommitError, TableChangedError
 from geneva.storage import fault_points
+from geneva.storage.carry import Carried, Carrier
 from geneva.storage.dataset import Dataset, file_positions, lance_field, leaf_ids, open_dataset
 from geneva.storage.held import input_field_ids
 from geneva.storage.history import read_transaction
@@ -35,7 +37,7 @@ class CommitResult:
     version : int or None
         The committed version; None when no file could be committed.
     committed : tuple of ColumnFile
-        Files that are in the table now.
+        Files whose values are in the table now, under their own names or carried into others.
     outdated : dict of int to str
         Fragments whose files could not be used any more, with the reason.
     retries : int
@@ -56,6 +58,7 @@ def commit_column_files(
     *,
     commit_id: str,
     max_retries: int,
+    carry_for_s: float | None = None,
 ) -> CommitResult:
     """Put column files into the table.
 
@@ -71,6 +74,8 @@ def commit_column_files(
         Unique name of this commit; calling again with the same name commits only once.
     max_retries
         How often to start again after a conflict.
+    carry_for_s
+        How long files may be carried into compacted fragments; None for as long as it takes.
 
     Raises
     ------
@@ -79,7 +84,8 @@ def commit_column_files(
     CommitError
         The conflicts did not end.
     """
-    attempt = _Attempt(source, location, column, tuple(column_files), commit_id)
+    carrier = Carrier(source, location, column, carry_for_s)
+    attempt = _Attempt(source, location, column, tuple(column_files), commit_id, carrier)
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(_Conflict),
         stop=tenacity.stop_after_attempt(max_retries + 1),
@@ -94,9 +100,10 @@ def commit_column_files(
             f"times; the last one: {conflict}. Pause the other writer or raise "
             "GENEVA_COMMIT_MAX_RETRIES, and run the backfill again."
         ) from None
+    carrier.remove_unused(attempt.files, attempt.carried)
     return CommitResult(
         version=version,
-        committed=() if version is None else attempt.files,
+        committed=() if version is None else attempt.kept + attempt.carried,
         outdated=attempt.outdated,
         retries=attempt.tries - 1,
     )
@@ -116,14 +123,17 @@ class _Attempt:
         column: ComputedColumn,
         files: tuple[ColumnFile, ...],
         commit_id: str,
+        carrier: Carrier,
     ) -> None:
-        self.files = files
+        self.files = self.kept = files
+        self.carried: tuple[ColumnFile, ...] = ()
         self.outdated: dict[int, str] = {}
         self.tries = 0
         self._source = source
         self._location = location
         self._column = column
         self._commit_id = commit_id
+        self._carrier = carrier
         self._seen_version = source.version
 
     def run(self) -> int | None:
@@ -182,19 +192,23 @@ class _Attempt:
     def _drop_outdated(self, latest: Dataset) -> None:
         inputs = input_field_ids(self._source, self._column)
         outputs = {i for file in self.files for i in file.fields}
-        kept = []
-        for file in self.files:
+        kept, gone = [], []
+        for file in (*self.kept, *self.carried):
             now = latest.get_fragment(file.fragment_id)
             before = self._source.get_fragment(file.fragment_id)
             if now is None:
-                self.outdated[file.fragment_id] = "its rows were moved by a compaction or an update"
+                gone.append(file)
             elif file_positions(now, inputs) != file_positions(before, inputs):
                 self.outdated[file.fragment_id] = "its input columns were replaced"
             elif file_positions(now, outputs) != file_positions(before, outputs):
                 self.outdated[file.fragment_id] = "another job computed the same column"
             else:
                 kept.append(file)
-        self.files = tuple(kept)
+        new = self._carrier.carry(latest, gone) if gone else Carried()
+        for file in set(gone) - set(new.staged):
+            self.outdated[file.fragment_id] = "its rows were moved by a compaction or an update"
+        self.kept, self.carried = tuple(kept), new.staged
+        self.files = (*kept, *new.files)
 
 
 def _replacement(files: tuple[ColumnFile, ...]) -> lance.LanceOperation.DataReplacement:

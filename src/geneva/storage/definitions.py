@@ -15,11 +15,16 @@ from dataclasses import dataclass
 import cloudpickle
 import pyarrow as pa
 
-from geneva.errors import NotComputedError, UnpicklableFunctionError
+from geneva.config import signing_key
+from geneva.errors import DamagedFileError, NotComputedError, UnpicklableFunctionError
+from geneva.storage.author import now, this_author
 from geneva.storage.column_file import storage_field
 from geneva.storage.dataset import Dataset, lance_field
 from geneva.storage.files import FUNCTIONS_FOLDER, TableFiles
 from geneva.storage.model import ComputedColumn
+from geneva.storage.signatures import check_signature, is_signed, signature_of, signed
+from geneva.transformer.changes import Definition
+from geneva.transformer.parts import parts_from_json, parts_of, parts_to_json
 from geneva.transformer.pickling import digest, pickle_by_value
 from geneva.transformer.udf import UDF
 
@@ -81,16 +86,48 @@ def stored_digest(files: TableFiles, path: str) -> str | None:
     return digest(memoryview(files.read(path))) if files.exists(path) else None
 
 
-def load_function(packed: pa.Buffer, path: str) -> UDF:
-    """Unpickle a function that was stored at a path: runs code that whoever stored it chose."""
-    function = cloudpickle.loads(packed)
+def load_function(packed: pa.Buffer, column: ComputedColumn, table: str, key: str | None) -> UDF:
+    """Unpickle a column's function: runs code that whoever stored it chose.
+
+    Raises
+    ------
+    UntrustedFunctionError
+        There is a key, and the definition is not signed with it.
+    DamagedFileError
+        The pickle is not the one that the definition names, so that it is not loaded.
+    """
+    if key is not None:
+        check_signature(column, key, table)
+    payload = packed.to_pybytes()  # What is mapped into memory could still be exchanged.
+    if column.payload != f"{FUNCTIONS_FOLDER}/{digest(payload)}":
+        raise DamagedFileError(
+            f"{column.payload} of table {table!r} is not the function that was stored under that "
+            "name. It was not loaded. Attach the function again: "
+            f"alter_columns({{'path': {column.name!r}, 'udf': {column.udf_name}}})."
+        )
+    function = cloudpickle.loads(payload)
     if not isinstance(function, UDF):
-        raise UnpicklableFunctionError(f"{path} holds a {type(function).__name__}, not a UDF.")
+        raise UnpicklableFunctionError(
+            f"{column.payload} holds a {type(function).__name__}, not a UDF."
+        )
     return function
 
 
-def definition_metadata(function: UDF, inputs: list[str], payload: str) -> dict[str, str]:
-    """Return the field metadata that defines a computed column."""
+def definition_metadata(
+    name: str, function: UDF, inputs: list[str], payload: str, changed: str = ""
+) -> dict[str, str]:
+    """Return the field metadata that defines a computed column, signed if there is a key."""
+    metadata = {**_definition(function, inputs, payload), f"{_KEY}.changed": changed}
+    key = signing_key()
+    signature = ""
+    if key is not None:
+        data_type = pa.large_binary() if function.is_blob else function.data_type
+        column = _column(name, -1, data_type, metadata, is_blob=function.is_blob)
+        signature = signature_of(column, key)
+    return {**metadata, f"{_KEY}.signature": signature}
+
+
+def _definition(function: UDF, inputs: list[str], payload: str) -> dict[str, str]:
     options = {name: getattr(function, name) for name in _OPTIONS}
     return {
         _KEY: "true",
@@ -104,6 +141,9 @@ def definition_metadata(function: UDF, inputs: list[str], payload: str) -> dict[
         f"{_KEY}.platform.system": platform.system(),
         f"{_KEY}.platform.arch": platform.machine(),
         f"{_KEY}.platform.python_version": platform.python_version(),
+        f"{_KEY}.parts": parts_to_json(parts_of(function.func)),
+        f"{_KEY}.stored_by": this_author(),
+        f"{_KEY}.stored_at": now(),
     }
 
 
@@ -121,7 +161,7 @@ def repointed_metadata(dataset: Dataset, name: str, metadata: dict[str, str]) ->
 
 def declared_field(name: str, function: UDF, inputs: list[str], payload: str) -> pa.Field:
     """Return the field that declares a computed column in a table's schema."""
-    metadata = {**function.field_metadata, **definition_metadata(function, inputs, payload)}
+    metadata = {**function.field_metadata, **definition_metadata(name, function, inputs, payload)}
     return storage_field(name, function.data_type, metadata, function.is_blob)
 
 
@@ -184,17 +224,27 @@ def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
             f"Attach the function again: alter_columns({{'path': '{name}', 'udf': my_udf}})."
         )
     blob = isinstance(field.type, pa.ExtensionType)
+    data_type = pa.large_binary() if blob else field.type
+    field_id = lance_field(dataset, name).id()  # type: ignore[union-attr]
+    return _column(name, field_id, data_type, metadata, is_blob=blob)
+
+
+def _column(
+    name: str, field_id: int, data_type: pa.DataType, metadata: dict[str, str], *, is_blob: bool
+) -> ComputedColumn:
+    more = ("stored_by", "stored_at", "parts", "changed", "signature")
     return ComputedColumn(
         name=name,
-        field_id=lance_field(dataset, name).id(),  # type: ignore[union-attr]
-        data_type=pa.large_binary() if blob else field.type,
-        is_blob=blob,
+        field_id=field_id,
+        data_type=data_type,
+        is_blob=is_blob,
         udf_name=metadata[f"{_KEY}.udf_name"],
         udf_version=metadata[f"{_KEY}.udf_version"],
         payload=metadata[f"{_KEY}.udf"],
         input_columns=tuple(json.loads(metadata[f"{_KEY}.udf_inputs"])),
         options=json.loads(metadata[f"{_KEY}.udf_options"]),
         repointed=f"{_KEY}.repointed_at" in metadata,
+        **{key: metadata.get(f"{_KEY}.{key}", "") for key in more},
     )
 
 
@@ -202,7 +252,7 @@ def with_function(
     column: ComputedColumn, function: UDF, inputs: list[str], payload: str
 ) -> ComputedColumn:
     """Return the column's definition with another function, for one job."""
-    return dataclasses.replace(
+    own = dataclasses.replace(
         column,
         udf_name=function.name,
         udf_version=function.version,
@@ -210,10 +260,15 @@ def with_function(
         input_columns=tuple(inputs),
         options={name: getattr(function, name) for name in _OPTIONS},
         repointed=True,
+        stored_by=this_author(),
+        stored_at=now(),
+        parts="",
+        changed="",
     )
+    return signed(own, signing_key())
 
 
-def unattached(function: UDF, inputs: list[str]) -> ComputedColumn:
+def unattached(function: UDF, inputs: list[str], payload: str) -> ComputedColumn:
     """Return the definition that a column of this function would have; nothing is stored."""
     nothing = ComputedColumn(
         name=function.name,
@@ -225,4 +280,40 @@ def unattached(function: UDF, inputs: list[str]) -> ComputedColumn:
         payload="",
         input_columns=(),
     )
-    return with_function(nothing, function, inputs, "")
+    return with_function(nothing, function, inputs, payload)
+
+
+def definition_to_compare(column: ComputedColumn) -> Definition:
+    """Return what of a stored definition is compared with another function."""
+    parts = tuple(parts_from_json(column.parts))
+    names = column.udf_name, column.udf_version
+    # Somebody may have written anything there.
+    said: object = column.options
+    options = said if isinstance(said, dict) else {}
+    return Definition(*names, column.input_columns, options, parts)
+
+
+def function_to_compare(function: UDF, inputs: list[str]) -> Definition:
+    """Return what of a function is compared with a stored definition."""
+    options = json.loads(json.dumps({name: getattr(function, name) for name in _OPTIONS}))
+    parts = tuple(parts_of(function.func))
+    return Definition(function.name, function.version, tuple(inputs), options, parts)
+
+
+def signature_after_renaming(
+    dataset: Dataset, name: str, old_name: str, inputs: list[str]
+) -> dict[str, str]:
+    """Return the field metadata that sign a column whose name, or that of an input, has changed.
+
+    Only what was signed before is signed again.
+    """
+    key = signing_key()
+    try:
+        column = computed_column(dataset, name)
+    except NotComputedError:
+        return {}
+    before = dataclasses.replace(column, name=old_name)
+    if key is None or not is_signed(before, key):
+        return {}
+    after = dataclasses.replace(column, input_columns=tuple(inputs))
+    return {f"{_KEY}.signature": signature_of(after, key)} if after != before else {}

@@ -16,7 +16,7 @@ from geneva.storage.files import TableFiles
 from geneva.storage.held import ColumnFields, Held
 from geneva.storage.lineage import Lineage
 from geneva.storage.model import ComputedColumn, TableLocation
-from geneva.storage.moved_rows import live_offsets
+from geneva.storage.moved_rows import live_offsets, row_ids
 from geneva.storage.proofs import Proofs
 from geneva.storage.row_states import FRESH
 
@@ -38,21 +38,32 @@ def failed_rows(dataset: Dataset, location: TableLocation, column: ComputedColum
     """
     stored = read_failures(TableFiles(location), column)
     known = _last_of_each(stored, column)
+    by_row_id: dict[int | None, int] = {}
+    if dataset.has_stable_row_ids:
+        by_row_id = {stored["row_id"][index].as_py(): index for index in known.values()}
     found: list[tuple[int, _Place]] = []
-    if known:
-        fields = ColumnFields(dataset, column)
-        proofs = Proofs(TableFiles(location), column)
-        lineage = Lineage(dataset, location, column, fields, proofs)
-        for fragment in dataset.get_fragments():
-            fragment_id = int(fragment.fragment_id)
-            held = fields.held_by(fragment)
-            places = _not_fresh(held, lineage, fragment_id, known)
-            if places:
-                live = set(live_offsets(dataset, fragment_id).tolist())
-                found += [
-                    (known[place], (fragment_id, row)) for row, place in places if row in live
-                ]
+    fields = ColumnFields(dataset, column)
+    proofs = Proofs(TableFiles(location), column)
+    lineage = Lineage(dataset, location, column, fields, proofs)
+    for fragment in dataset.get_fragments():
+        fragment_id = int(fragment.fragment_id)
+        places = _not_fresh(fields.held_by(fragment), lineage, fragment_id, known)
+        if not places:
+            continue
+        live = set(live_offsets(dataset, fragment_id).tolist())
+        ids: dict[int, int] = {}
+        if by_row_id and any(place not in known for _, place in places):
+            numbers, offsets = row_ids(dataset, fragment_id)
+            ids = dict(zip(offsets.tolist(), numbers.tolist(), strict=True))
+        for row, place in places:
+            if row in live:
+                # A row that was moved before its failure was committed has another place.
+                index = known.get(place, by_row_id.get(ids.get(row), -1))
+                found.append((index, (fragment_id, row)))
     found.sort(key=lambda entry: entry[1])
+    if any(index < 0 for index, _ in found):
+        stored = pa.concat_tables([stored, _unknown(location, column)])
+        found = [(index % stored.num_rows, place) for index, place in found]
     entries = stored.take(pa.array([index for index, _ in found], pa.int64()))
     columns = {
         "fragment_id": [place[0] for _, place in found],
@@ -123,6 +134,22 @@ def failures_of_table(
     return pa.concat_tables(tables)
 
 
+def _unknown(location: TableLocation, column: ComputedColumn) -> pa.Table:
+    """Return the entry of a row of which is only known that it failed."""
+    said = {
+        "error_type": "unknown",
+        "error_message": "it failed, and was moved before that was on record",
+        "table_name": location.name,
+        "table_uri": location.uri,
+        "column_name": column.name,
+        "udf_name": column.udf_name,
+        "udf_version": column.udf_version,
+        "attempt": 1,
+    }
+    text = {f.name: "" for f in SCHEMA if pa.types.is_string(f.type)}
+    return pa.Table.from_pylist([{**text, **said}], SCHEMA)
+
+
 def _last_of_each(stored: pa.Table, column: ComputedColumn) -> dict[_Place, int]:
     """Return the index of each row's last entry by this version of the function."""
     names = ("fragment_id", "row_offset", "udf_version", "timestamp")
@@ -152,5 +179,5 @@ def _not_fresh(
     states = lineage.states_of(fragment_id)
     moved = lineage.reasons.failures(states.codes)
     found = {row: place for row, place in here if states.codes[row] != FRESH}
-    found |= {row: place for row, place in moved.items() if place in known}
+    found |= moved
     return sorted(found.items())

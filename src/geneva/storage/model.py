@@ -242,6 +242,14 @@ class ComputedColumn:
         Needs and sizes given to ``@udf``: num_cpus, num_gpus, memory, batch_size, ...
     repointed : bool
         Whether another function may have computed values that came with an append.
+    stored_by, stored_at : str
+        Who stored the function, ``user@host``, and when, ISO 8601; empty if that is not said.
+    parts : str
+        What the function's digest is made of, as JSON; empty if that is not said.
+    changed : str
+        What was different when it took the place of another function; empty for the first one.
+    signature : str
+        Signature of all that is said here; empty if it is not signed.
     """
 
     name: str
@@ -254,6 +262,11 @@ class ComputedColumn:
     input_columns: tuple[str, ...]
     options: dict[str, object] = field(default_factory=dict)
     repointed: bool = False
+    stored_by: str = ""
+    stored_at: str = ""
+    parts: str = ""
+    changed: str = ""
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import difflib
 import json
+import textwrap
 from collections.abc import Sequence
 
 import tenacity
 from lance.commit import CommitConflictError
 
-from geneva.errors import ColumnNotFoundError, InputTypeError, InvalidArgumentError
+from geneva.errors import (
+    ColumnNotFoundError,
+    InputTypeError,
+    InvalidArgumentError,
+    NotComputedError,
+)
 from geneva.storage.dataset import Dataset, lance_field
 from geneva.storage.definitions import (
+    computed_column,
     computed_columns,
     declared_field,
     definition_metadata,
+    definition_of,
+    definition_to_compare,
+    function_to_compare,
     is_computed,
     pack_function,
     repointed_metadata,
+    signature_after_renaming,
     store_function,
 )
 from geneva.storage.files import TableFiles
 from geneva.storage.model import TableLocation
+from geneva.transformer.changes import Changes, compare
 from geneva.transformer.signature import UDFArgType
 from geneva.transformer.types import hint_accepts
 from geneva.transformer.udf import UDF
+
+# It stands in the schema of every version of the table.
+_LONGEST_CHANGED = 500
 
 
 def check_column(dataset: Dataset, table: str, name: str) -> None:
@@ -109,8 +124,13 @@ def declare_columns(
 
 def repoint_column(
     dataset: Dataset, location: TableLocation, name: str, function: UDF, inputs: list[str]
-) -> None:
+) -> Changes | None:
     """Give a column another function; its values stay until the next backfill.
+
+    Returns
+    -------
+    Changes or None
+        What is different; None if the column had no function that can be compared.
 
     Raises
     ------
@@ -125,24 +145,45 @@ def repoint_column(
             f"{current}. Drop the column and add it again with the new function."
         )
     packed = pack_function(function)
+    changes = changes_of(dataset, location, name, function, inputs)
+    changed = definition_of(dataset.schema.field(name)).get("changed", "")
+    if changes is not None and changes.stale:
+        changed = textwrap.shorten(changes.words, _LONGEST_CHANGED, placeholder=" …")
     store_function(TableFiles(location), packed)
-    metadata = {**function.field_metadata, **definition_metadata(function, inputs, packed.path)}
+    defined = definition_metadata(name, function, inputs, packed.path, changed)
+    metadata = {**function.field_metadata, **defined}
     if is_computed(dataset.schema.field(name)):
         metadata |= repointed_metadata(dataset, name, metadata)
     metadata.pop("lance-encoding:blob", None)
     dataset.update_field_metadata({name: metadata})
+    return changes
+
+
+def changes_of(
+    dataset: Dataset, location: TableLocation, name: str, function: UDF, inputs: list[str]
+) -> Changes | None:
+    """Say what is different if a column gets another function; nothing is unpickled for that.
+
+    Returns None if the column has no function, or one that another program defined.
+    """
+    try:
+        column = computed_column(dataset, name)
+    except (NotComputedError, KeyError, ValueError):
+        return None
+    before, after = definition_to_compare(column), function_to_compare(function, inputs)
+    return compare(f"{location.name}.{name}", before, after)
 
 
 def rename_inputs(dataset: Dataset, old: str, new: str) -> None:
-    """Let computed columns that read a renamed column follow it."""
+    """Let computed columns that read a renamed column follow it, and signatures that name it."""
     for name in computed_columns(dataset):
         metadata = dataset.schema.field(name).metadata
         inputs = json.loads(metadata[b"virtual_column.udf_inputs"])
         renamed = [_renamed(column, old, new) for column in inputs]
-        if renamed != inputs:
-            dataset.update_field_metadata(
-                {name: {"virtual_column.udf_inputs": json.dumps(renamed)}}
-            )
+        changed = {} if renamed == inputs else {"virtual_column.udf_inputs": json.dumps(renamed)}
+        changed |= signature_after_renaming(dataset, name, _renamed(name, new, old), renamed)
+        if changed:
+            dataset.update_field_metadata({name: changed})
 
 
 def check_alteration(dataset: Dataset, table: str, alteration: dict[str, object]) -> None:

@@ -35,7 +35,7 @@ _OWN_PACKAGE = __name__.partition(".")[0]
 # cloudpickle's registry is one for the process.
 _LOCK = threading.RLock()
 # Stands for the random names of classes, with 18 more digits as long as those.
-_CLASS_MARK = "geneva/class/:"
+CLASS_MARK = "geneva/class/:"
 # What the import system sets, and sets anew where it is needed.
 _IMPORT_ATTRIBUTES = frozenset(["__builtins__", "__cached__", "__loader__", "__spec__"])
 
@@ -70,7 +70,7 @@ def pickle_by_value(obj: Any) -> bytes:
     >>> pickle.loads(pickle_by_value(lambda x: x + 1))(1)
     2
     """
-    with _local_modules_by_value():
+    with local_modules_by_value():
         try:
             return _with_class_ids(_dumps(obj))
         except Exception as error:
@@ -101,7 +101,8 @@ def _installed_folders() -> tuple[str, ...]:
     return tuple(f"{folder}{os.sep}" for folder in sorted(folders))
 
 
-def _is_local(name: str, file: Any) -> bool:
+def is_local_file(name: str, file: Any) -> bool:
+    """Say whether a module of a name and file is one of the user's own."""
     return (
         isinstance(file, str)
         and file.endswith(".py")
@@ -119,13 +120,14 @@ def _local_modules() -> list[types.ModuleType]:
             continue
         # Not getattr, for which modules that load their parts lazily would load them.
         attributes = object.__getattribute__(module, "__dict__")
-        if _is_local(name, attributes.get("__file__")) and attributes.get("__name__") == name:
+        if is_local_file(name, attributes.get("__file__")) and attributes.get("__name__") == name:
             local.append(module)
     return local
 
 
 @contextlib.contextmanager
-def _local_modules_by_value() -> Iterator[None]:
+def local_modules_by_value() -> Iterator[None]:
+    """Let cloudpickle take the user's own modules by value inside."""
     with _LOCK:
         before = cloudpickle.list_registry_pickle_by_value()
         added = [module for module in _local_modules() if module.__name__ not in before]
@@ -143,7 +145,7 @@ def _local_modules_by_value() -> Iterator[None]:
 # -- the same bytes in every process
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles by value what is registered, in the same way in every process."""
 
     def __init__(self, file: io.BytesIO) -> None:
@@ -151,7 +153,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._by_value = cloudpickle.list_registry_pickle_by_value()
         self._classes = 0
         self._strings: dict[str | bytes, str | bytes] = {}
-        self._sets: dict[int, tuple[Any, _Sorted]] = {}
+        self._sets: dict[int, tuple[Any, SortedSet]] = {}
 
     def reducer_override(self, obj: Any) -> Any:
         """Reduce what cloudpickle reduces differently from process to process."""
@@ -192,7 +194,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if not isinstance(part, str) or not re.fullmatch("[0-9a-f]{32}", part):
             return part
         self._classes += 1
-        return f"{_CLASS_MARK}{self._classes:018d}"
+        return f"{CLASS_MARK}{self._classes:018d}"
 
     def _stable_state(self, state: Any) -> Any:
         """Make the attributes of a class or function stable, and the globals of a function."""
@@ -224,17 +226,17 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if type(value) not in (set, frozenset) or not all(map(_is_plain, value)):
             return value
         # What is one set stays one, so the stand-in is one too.
-        return self._sets.setdefault(id(value), (value, _Sorted(value)))[1]
+        return self._sets.setdefault(id(value), (value, SortedSet(value)))[1]
 
 
-class _Sorted:
+class SortedSet:
     """Stands for a set in a pickle and is read as one; its items are in order of their repr."""
 
     def __init__(self, items: Any) -> None:
-        self._items = items
+        self.items = items
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self._items), (sorted(self._items, key=repr),)
+        return type(self.items), (sorted(self.items, key=repr),)
 
 
 def _is_plain(value: Any) -> bool:
@@ -245,14 +247,14 @@ def _is_plain(value: Any) -> bool:
 
 def _dumps(obj: Any) -> bytes:
     file = io.BytesIO()
-    _Pickler(file).dump(obj)
+    ByValuePickler(file).dump(obj)
     return file.getvalue()
 
 
 def _with_class_ids(payload: bytes) -> bytes:
     """Name classes by the content of the whole, lest a worker take them for another version's."""
     content = digest(payload)[:14]
-    mark, name = _CLASS_MARK.encode(), content.encode()
+    mark, name = CLASS_MARK.encode(), content.encode()
     return payload.replace(mark, name)
 
 
@@ -323,7 +325,7 @@ def _parts(obj: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def _parts_of_function(func: types.FunctionType) -> Iterator[tuple[str, str, Any]]:
-    for name in dict.fromkeys(_global_names(func.__code__)):
+    for name in dict.fromkeys(global_names(func.__code__)):
         if name in func.__globals__:
             yield "global", f".{name}", func.__globals__[name]
     for name, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=True):
@@ -340,10 +342,11 @@ def _parts_of_function(func: types.FunctionType) -> Iterator[tuple[str, str, Any
         yield "annotation", f".{name}", value
 
 
-def _global_names(code: types.CodeType) -> Iterator[str]:
+def global_names(code: types.CodeType) -> Iterator[str]:
+    """Yield the names of globals that code uses, that of functions defined in it included."""
     for instruction in dis.get_instructions(code):
         if instruction.opname.endswith("_GLOBAL"):
             yield instruction.argval
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _global_names(constant)
+            yield from global_names(constant)

@@ -11,8 +11,8 @@ import attrs
 import pyarrow as pa
 
 from geneva.errors import InvalidArgumentError
+from geneva.transformer.canonical import function_digest
 from geneva.transformer.needs import check_needs
-from geneva.transformer.pickling import digest, pickle_by_value
 from geneva.transformer.policy import (
     ErrorHandlingConfig,
     ErrorPolicy,
@@ -83,7 +83,7 @@ class UDF:
         Seconds that a call for one row, or for one batch, may take.
     version : str
         Identity of the function's behaviour: a column computed by another version is stale.
-        Default: a digest of the pickled function.
+        Default: a digest of the function and of all local code that it uses.
     field_metadata : dict of str to str
         Metadata added to the column's field.
     hints : list
@@ -139,7 +139,7 @@ class UDF:
     def version(self) -> str:
         """Identity of the function's behaviour."""
         # Not taken when it is decorated: helpers that it calls may be defined further down.
-        return self._version or digest(pickle_by_value(self.func))[:32]
+        return self._version or function_digest(self.func)
 
     @property
     def is_blob(self) -> bool:
