@@ -39,6 +39,16 @@ class Progress:
         The most memory that one worker's process has held; 0 where it is not measured.
     finished : bool
         Whether the job has ended.
+    rows_ready : int
+        Rows in column files, committed or not.
+    commit_retries : int
+        How often a commit was made again because others wrote meanwhile.
+    worker_losses : int
+        Workers that were lost.
+    versions : tuple of int
+        Versions of the table that the job committed.
+    granted_why : str
+        Why it has so many workers at most.
     """
 
     job_id: str
@@ -61,6 +71,11 @@ class Progress:
     stage_s: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int = 0
     finished: bool = False
+    rows_ready: int = 0
+    commit_retries: int = 0
+    worker_losses: int = 0
+    versions: tuple[int, ...] = ()
+    granted_why: str = ""
 
     @property
     def eta_s(self) -> float | None:

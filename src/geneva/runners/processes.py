@@ -19,6 +19,7 @@ from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import opened
 from geneva.pipeline.flight_recorder import read_notes
 from geneva.runners.pool import ProcessPool, WorkerProcess
+from geneva.runners.relay import Printed
 
 
 class ProcessRunner:
@@ -30,12 +31,17 @@ class ProcessRunner:
         The session's processes.
     max_workers
         Granted concurrency.
+    printed
+        Takes the lines that their functions print.
     """
 
     traits = RunnerTraits()
 
-    def __init__(self, pool: ProcessPool, max_workers: int) -> None:
+    def __init__(
+        self, pool: ProcessPool, max_workers: int, printed: Printed | None = None
+    ) -> None:
         self._pool = pool
+        self._printed = printed
         self.max_workers = max_workers
         self._context: JobContext | None = None
         self._leased: dict[int, WorkerProcess] = {}
@@ -72,6 +78,7 @@ class ProcessRunner:
         process = self._leased.pop(worker, None)
         if process is not None:
             self._tell(process, None)
+            process.output.listener = None
             self._pool.give_back(process)
 
     def kill(self, worker: int) -> None:
@@ -102,6 +109,7 @@ class ProcessRunner:
     def _take(self, process: WorkerProcess) -> None:
         self._leased[process.worker] = process
         self._busy[process.worker] = 0
+        process.output.listener = self._printed
         self._tell(process, self._context)
 
     def _tell(self, process: WorkerProcess, message: object) -> None:
@@ -128,7 +136,7 @@ class ProcessRunner:
             del self._leased[process.worker]
             batch = read_notes(process.notes)
             exit_code = self._pool.discard(process)
-            words = "\n".join(process.last_lines)
+            words = "\n".join(process.output.last_lines)
             events.append(WorkerLost(process.worker, exit_code, words, batch=batch))
         return events
 

@@ -29,12 +29,13 @@ from geneva.pipeline.backfill import BackfillJob
 from geneva.pipeline.driver import StopSignal, ctrl_c_asks
 from geneva.pipeline.failure import pack_error, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Seen
+from geneva.pipeline.registration import first_progress
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.runners.ray.contexts import job_ended
 from geneva.runners.ray.deaths import cause_of
 from geneva.runners.ray.driver_actor import DriverNews
 from geneva.runners.ray.reach import HeadWatch
-from geneva.runners.ray.submission import first_progress, record_submission, start_driver
+from geneva.runners.ray.submission import record_submission, start_driver
 
 _NEWS_S = 1.0
 _LOOK_S = 0.25
@@ -96,7 +97,7 @@ class ClusterRun:
         DriverLostError, FatalWorkerOOMError
             The driver was lost more often than it is started again.
         """
-        record_submission(self._job)
+        record_submission(self._job, self._settings)
         try:
             with ctrl_c_asks(self._stop, wanted=True):
                 return self._result(self._run())
