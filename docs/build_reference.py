@@ -14,6 +14,8 @@ import geneva
 from geneva import errors
 from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.column_status import ColumnStatus, ComputedBy, FragmentStatus
+from geneva.jobs.job_status import JobStatus
+from geneva.jobs.metrics import JobMetric
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
@@ -29,7 +31,7 @@ _HEAD = """\
 Written by `make docs` from the docstrings. Change those, not this page.
 
 `Plan`, `ColumnStatus`, `FragmentStatus`, `ComputedBy`, `Cleanup`, `Progress`, `RecordedJob`,
-`JobRecord`, `Report`, `Check`, `VerificationReport`, `VerifiedColumn` and `Finding` are returned;
+`JobRecord`, `JobStatus`, `JobMetric`, `Report`, `Check`, `VerificationReport`, `VerifiedColumn` and `Finding` are returned;
 they are not imported from `geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
@@ -48,7 +50,8 @@ def reference() -> str:
     pieces += [_described(f"geneva.{name}", public[name]) for name in [*first, *sorted(others)]]
     status = (ColumnStatus, FragmentStatus, ComputedBy, Cleanup)
     verified = (VerificationReport, VerifiedColumn, Finding)
-    returned = (Plan, *status, Progress, RecordedJob, JobRecord, Report, Check, *verified)
+    jobs = (Progress, RecordedJob, JobRecord, JobStatus, JobMetric)
+    returned = (Plan, *status, *jobs, Report, Check, *verified)
     pieces += [*(_described(kind.__name__, kind) for kind in returned), _errors()]
     return "\n".join(pieces).rstrip() + "\n"
 

@@ -66,7 +66,7 @@ def _run_here(
             recorded.journal.show(now)
             display(now)
 
-        place = workplace(kind, job, recorded.journal.print)
+        place = workplace(kind, job, recorded.journal.print, recorded.stop)
         run = BackfillRun(job, place.admit, place.make_runner, settings(), show, recorded.stop)
         return run.run()
 

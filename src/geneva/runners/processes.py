@@ -37,9 +37,7 @@ class ProcessRunner:
 
     traits = RunnerTraits()
 
-    def __init__(
-        self, pool: ProcessPool, max_workers: int, printed: Printed | None = None
-    ) -> None:
+    def __init__(self, pool: ProcessPool, max_workers: int, printed: Printed | None = None) -> None:
         self._pool = pool
         self._printed = printed
         self.max_workers = max_workers

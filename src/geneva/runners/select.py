@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from geneva.config import settings
 from geneva.errors import InvalidArgumentError, MissingExtraError
 from geneva.pipeline.backfill import Admit, BackfillJob, admit_here
-from geneva.pipeline.driver import Runner
+from geneva.pipeline.driver import Runner, StopSignal
 from geneva.resources.shape import ClusterShape, shape_of_machine
 from geneva.runners.inline import InlineRunner
 from geneva.runners.machine import this_machine
@@ -100,7 +100,7 @@ def disconnect_from_ray() -> None:
     disconnect()
 
 
-def workplace(kind: str, job: BackfillJob, printed: Printed) -> Workplace:
+def workplace(kind: str, job: BackfillJob, printed: Printed, stop: StopSignal) -> Workplace:
     """Return where a job's workers run on this machine.
 
     Parameters
@@ -109,10 +109,12 @@ def workplace(kind: str, job: BackfillJob, printed: Printed) -> Workplace:
         Kind of runner, and the job.
     printed
         Takes the lines that functions print in other processes.
+    stop
+        Ends the job early.
     """
     admit = partial(admit_here, job, this_machine(), settings())
     if kind == "inline":
-        return Workplace(admit, lambda granted: InlineRunner())  # noqa: ARG005 - always one worker
+        return Workplace(admit, lambda granted: InlineRunner(stop))  # noqa: ARG005 - always one worker
     return Workplace(admit, partial(ProcessRunner, session_pool(), printed=printed))
 
 
