@@ -31,8 +31,8 @@ _HEAD = """\
 Written by `make docs` from the docstrings. Change those, not this page.
 
 `Plan`, `ColumnStatus`, `FragmentStatus`, `ComputedBy`, `Cleanup`, `Progress`, `RecordedJob`,
-`JobRecord`, `JobStatus`, `JobMetric`, `Report`, `Check`, `VerificationReport`, `VerifiedColumn` and `Finding` are returned;
-they are not imported from `geneva`. The errors stand in `geneva.errors`.
+`JobRecord`, `JobStatus`, `JobMetric`, `Report`, `Check`, `VerificationReport`, `VerifiedColumn` and
+`Finding` are returned; they are not imported from `geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")

@@ -22,7 +22,7 @@ from geneva.pipeline.tracker import JobTracker, Report
 # A job that ends before costs one write.
 _QUICK_S = 0.05
 _BEGUN_S = 5.0
-_RECORDED_S = 10.0
+_RECORDED_S = 5.0
 # Who presses Ctrl-C waits for two seconds in all.
 _INTERRUPTED_S = 0.4
 # Databases whose records cannot be written: that is said once.

@@ -101,7 +101,9 @@ class RecordKeeper:
             if not self._failing:
                 self._failing = True
                 self._failed(error)
-            if end is not None and not self._heals:
+            # Another job has the id: its record is not replaced once it has ended.
+            final = not self._heals or isinstance(error, FileExistsError)
+            if end is not None and final:
                 self._over.set()
             return
         self._unwritten, self._failing = (), False
