@@ -10,7 +10,7 @@ import geneva
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.pipeline import job_records
-from geneva.pipeline.job_records import MOST_KEPT, forget_old_jobs, list_jobs, this_driver
+from geneva.pipeline.job_records import forget_old_jobs, list_jobs, this_driver
 from geneva.storage.job_files import JobFiles
 from geneva.storage.model import TableLocation
 
@@ -25,7 +25,6 @@ def recorded(database: TableLocation, number: int) -> None:
     record = replace(running, status=JobStatus.DONE)
     files = JobFiles(database, began.job_id)
     files.write_record(record.to_json(), ended=True)
-    files.write_lines(0, "printed\n")
 
 
 def test_a_thousand_jobs_are_listed_within_a_second(tmp_path):
@@ -42,10 +41,11 @@ def test_a_thousand_jobs_are_listed_within_a_second(tmp_path):
 
 
 def test_the_oldest_ended_jobs_are_forgotten(tmp_path, monkeypatch):
-    monkeypatch.setattr(job_records, "_jobs_begun", 0)
+    few_are_kept(monkeypatch)
     database = TableLocation(str(tmp_path))
-    for number in range(MOST_KEPT + 101):
+    for number in range(6):
         recorded(database, number)
+    JobFiles(database, "job: 0").write_lines(0, "printed\n")
     began = Progress("running", "docs", "out")
     first = JobRecord("running", "docs", "out", JobStatus.PENDING, NOW, began, driver=this_driver())
     running = first.running(began, NOW)
@@ -53,19 +53,27 @@ def test_the_oldest_ended_jobs_are_forgotten(tmp_path, monkeypatch):
     JobFiles(database, "of another version").write_record("{}")
     forget_old_jobs(database)
     left = {job.job_id for job in list_jobs(database)}
-    assert left == {"running", *(f"job: {n}" for n in range(101, MOST_KEPT + 101))}
+    assert left == {"running", "job: 5", "job: 4", "job: 3"}
     # Nothing of the others is left, and what nobody understands stays.
-    assert len(list((tmp_path / "_geneva" / "jobs").iterdir())) == MOST_KEPT + 2
+    assert len(list((tmp_path / "_geneva" / "jobs").iterdir())) == 5
     # It is not looked at each time.
-    recorded(database, 5)
+    for number in range(6, 9):
+        recorded(database, number)
     forget_old_jobs(database)
-    assert len(list_jobs(database)) == MOST_KEPT + 2
+    assert len(list_jobs(database)) == 7
+    for _ in range(49):
+        forget_old_jobs(database)
+    assert len(list_jobs(database)) == 4
 
 
-def test_jobs_of_an_object_store_are_listed_and_forgotten(object_store, monkeypatch):
+def few_are_kept(monkeypatch) -> None:
     monkeypatch.setattr(job_records, "_jobs_begun", 0)
     monkeypatch.setattr(job_records, "MOST_KEPT", 3)
     monkeypatch.setattr(job_records, "_PILE", 2)
+
+
+def test_jobs_of_an_object_store_are_listed_and_forgotten(object_store, monkeypatch):
+    few_are_kept(monkeypatch)
     database = TableLocation(f"{object_store}/{tmp_name()}")
     assert list_jobs(database) == []
     for number in range(6):

@@ -33,7 +33,9 @@ class RecordKeeper:
     failed
         Is told why reports cannot be delivered, once until one can be again.
     heals
-        Whether it is tried again to record the end of the job.
+        Whether it is tried again to record the end of the job, in the keeper's thread. Otherwise
+        the end is recorded by whoever closes the keeper: on a local disk that takes less time than
+        to wait for a thread.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class RecordKeeper:
         self._unwritten: tuple[Line, ...] = ()
         self._failing = False
         self._after_s = 0.0
+        self._lock = threading.Lock()
         self._began = threading.Event()
         self._closing = threading.Event()
         self._over = threading.Event()
@@ -72,7 +75,13 @@ class RecordKeeper:
 
     def close(self, timeout_s: float) -> None:
         """Record how the job ended, waiting at most so long."""
-        if not self._thread.ident:
+        if not self._heals and self._lock.acquire(timeout=timeout_s):
+            try:
+                self._tell(self._journal.unreleased_end)
+            finally:
+                self._over.set()
+                self._lock.release()
+        elif not self._thread.ident:
             self._thread.start()
         self._closing.set()
         self._over.wait(timeout_s)
@@ -80,11 +89,12 @@ class RecordKeeper:
     def _keep(self) -> None:
         self._closing.wait(self._after_s)
         while True:
-            end = self._journal.unreleased_end
-            self._tell(end)
+            with self._lock:
+                if self._over.is_set():
+                    return
+                end = self._journal.unreleased_end
+                self._tell(end)
             self._began.set()
-            if self._over.is_set():
-                return
             if end is None:
                 self._closing.wait(_INTERVAL_S)
             else:
@@ -102,8 +112,7 @@ class RecordKeeper:
                 self._failing = True
                 self._failed(error)
             # Another job has the id: its record is not replaced once it has ended.
-            final = not self._heals or isinstance(error, FileExistsError)
-            if end is not None and final:
+            if end is not None and isinstance(error, FileExistsError):
                 self._over.set()
             return
         self._unwritten, self._failing = (), False
