@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from geneva import errors
 from geneva.errors import GenevaError, JobNotFoundError, with_details
@@ -42,6 +43,14 @@ class RecordedJob(JobFuture):
         self._files = JobFiles(database, job_id)
         self._heartbeats = Heartbeats()
         self._record = self._read()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return what is recorded, for programs that expect a record."""
+            if name.startswith("_") or not hasattr(JobRecord, name):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return getattr(self.record(), name)
 
     @property
     def job_id(self) -> str:

@@ -72,6 +72,11 @@ def test_a_job_that_is_done_is_recorded_in_full(db, make_table, runner):
     job = db.get_job("first")
     assert job.wait()
     assert (job.events(), job.result().version) == (list(record.events), result.version)
+    # Programs that take it for the record find what is recorded.
+    assert (job.job_type, job.launched_at) == ("BACKFILL", record.launched_at)
+    assert (job.metrics, job.versions) == (record.metrics, record.versions)
+    with pytest.raises(AttributeError, match="no attribute 'launched'"):
+        _ = job.launched
 
 
 def test_jobs_are_listed_the_newest_first_and_by_table_and_state(db, make_table, runner):
