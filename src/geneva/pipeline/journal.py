@@ -152,6 +152,11 @@ class Journal:
             self._note()
 
     @property
+    def progress(self) -> Progress:
+        """The newest progress."""
+        return self._progress
+
+    @property
     def unreleased_end(self) -> JobEnd | None:
         """How the job ended, also before followers see it."""
         return self._end

@@ -14,7 +14,7 @@ from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.job_records import this_driver
-from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal
+from geneva.pipeline.journal import JobEnd, Journal
 from geneva.pipeline.record_keeper import RecordKeeper, cancelled
 from geneva.pipeline.registration import first_progress, new_record
 from geneva.pipeline.tracker import JobTracker, Report
@@ -70,7 +70,9 @@ class LocalRecord:
     def begin(self, *, wait: bool = False) -> None:
         """Begin to keep the record, and wait until it is there if that is wanted."""
         self._begun = True
-        self._keeper.start(0.0 if wait else _QUICK_S)
+        # A store is slow, so there the first write is made while the job computes.
+        at_once = wait or not self._job.location.database.is_local
+        self._keeper.start(0.0 if at_once else _QUICK_S)
         if wait:
             self._keeper.wait_begun(_BEGUN_S)
 
@@ -93,7 +95,7 @@ class LocalRecord:
     @property
     def progress(self) -> Progress:
         """How far the job is."""
-        return self.journal.follow(NOTHING_SEEN, 0).progress
+        return self.journal.progress
 
     @property
     def record(self) -> JobRecord:
