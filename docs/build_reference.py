@@ -15,6 +15,8 @@ from geneva import errors
 from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.column_status import ColumnStatus, ComputedBy, FragmentStatus
 from geneva.jobs.estimate import Estimate, Interval
+from geneva.jobs.job_status import JobStatus
+from geneva.jobs.metrics import JobMetric
 from geneva.jobs.planner import Plan
 from geneva.jobs.preview import Call, Preview, PreviewRow, RowFailure
 from geneva.jobs.progress import Progress
@@ -34,8 +36,9 @@ Written by `make docs` from the docstrings. Change those, not this page.
 
 `Plan`, `Estimate`, `Interval`, `Preview`, `PreviewRow`, `RowFailure`, `Call`, `ColumnStatus`,
 `FragmentStatus`, `ComputedBy`, `Cleanup`, `Progress`, `RecordedJob`, `JobRecord`, `Report`,
-`Check`, `VerificationReport`, `VerifiedColumn`, `Finding`, `Changes`, `Change` and `FunctionDiff`
-are returned; they are not imported from `geneva`. The errors stand in `geneva.errors`.
+`JobStatus`, `JobMetric`, `Check`, `VerificationReport`, `VerifiedColumn`, `Finding`, `Changes`,
+`Change` and `FunctionDiff` are returned; they are not imported from `geneva`. The errors stand in
+`geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
@@ -54,7 +57,8 @@ def reference() -> str:
     status = (ColumnStatus, FragmentStatus, ComputedBy, Cleanup)
     verified = (VerificationReport, VerifiedColumn, Finding)
     before = (Plan, Estimate, Interval, Preview, PreviewRow, RowFailure, Call)
-    returned = (*before, *status, Progress, RecordedJob, JobRecord, Report, Check, *verified)
+    jobs = (Progress, RecordedJob, JobRecord, JobStatus, JobMetric)
+    returned = (*before, *status, *jobs, Report, Check, *verified)
     returned += (Changes, Change, FunctionDiff)
     pieces += [*(_described(kind.__name__, kind) for kind in returned), _errors()]
     return "\n".join(pieces).rstrip() + "\n"

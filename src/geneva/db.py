@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
 from geneva.config import checkpoint_uri
 from geneva.errors import InvalidArgumentError, TableNotFoundError
+from geneva.jobs.record import JobRecord, JobStatus
+from geneva.pipeline.job_records import list_jobs
 from geneva.recorded_job import RecordedJob
 from geneva.runners.select import require_ray
 from geneva.storage import cluster_definitions
@@ -358,7 +360,7 @@ class Connection:
         return rows
 
     def get_job(self, job_id: str) -> RecordedJob:
-        """Return a job on a cluster that this or any other process began on this database.
+        """Return a job that this or any other process began on this database.
 
         Raises
         ------
@@ -366,6 +368,48 @@ class Connection:
             No such job is recorded.
         """
         return RecordedJob(self._root(), job_id)
+
+    def list_jobs(
+        self, table_name: str | None = None, status: JobStatus | str | None = None
+    ) -> list[JobRecord]:
+        """Return the jobs of this database, running and ended, the newest first.
+
+        Parameters
+        ----------
+        table_name
+            Only jobs of this table.
+        status
+            Only jobs in this state: "PENDING", "RUNNING", "PAUSED", "DONE", "FAILED", "CANCELLED".
+
+        Returns
+        -------
+        list of JobRecord
+            What is recorded; of running jobs at most two seconds old. A job whose driver is lost
+            is FAILED. The last 1,000 ended jobs are kept.
+
+        Raises
+        ------
+        InvalidArgumentError
+            There is no such state.
+
+        Examples
+        --------
+        >>> import geneva, tempfile, pyarrow as pa
+        >>> db = geneva.connect(tempfile.mkdtemp())
+        >>> table = db.create_table("docs", [{"id": 1}, {"id": 2}])
+        >>> table.add_columns({"next": geneva.udf(abs, data_type=pa.int64(), input_columns=["id"])})
+        >>> result = table.backfill("next", runner="inline", progress=False)
+        >>> [(job.table_name, job.column_name, job.status.value) for job in db.list_jobs()]
+        [('docs', 'next', 'DONE')]
+        >>> db.list_jobs(status="RUNNING")
+        []
+        """
+        wanted = None if status is None else _job_status(status)
+        return [
+            job
+            for job in list_jobs(self._root())
+            if table_name in (None, job.table_name) and wanted in (None, job.status)
+        ]
 
     def _cluster(self, name: str) -> GenevaCluster:
         """Return a cluster by the name that it is defined under."""
@@ -423,6 +467,14 @@ def _register(base: type, ours: type) -> None:
     """Let ``isinstance`` see one of ours as LanceDB's, where LanceDB's class allows it."""
     if isinstance(base, ABCMeta):  # On Python 3.12 and later its connection is not.
         base.register(ours)
+
+
+def _job_status(given: JobStatus | str) -> JobStatus:
+    try:
+        return JobStatus(str(getattr(given, "value", given)).upper())
+    except ValueError:
+        states = ", ".join(state.value for state in JobStatus)
+        raise InvalidArgumentError(f"status={given!r}; expected one of {states}.") from None
 
 
 def connect(

@@ -108,6 +108,10 @@ class JobCancelledError(GenevaError, RuntimeError):
     """The job was cancelled; what was computed is kept."""
 
 
+class ImpossibleTransitionError(GenevaError, RuntimeError):
+    """A job cannot get from the state that it is in to the one that is asked for."""
+
+
 class ColumnBusyError(GenevaError, RuntimeError):
     """Another job computes the same column; nothing was written.
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from geneva.config import settings
-from geneva.job_future import JobFuture, cancelled, not_ended
+from geneva.job_future import JobFuture, not_ended
 from geneva.jobs.progress import Progress
+from geneva.jobs.record import JobRecord
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
+from geneva.pipeline.local_record import LocalRecord
+from geneva.pipeline.registration import first_progress
 from geneva.pipeline.replay import replay
 from geneva.pipeline.trust import check_trust
 from geneva.progress.display import choose_display
 from geneva.recorded_job import RecordedJob
 from geneva.runners.pool import session_pool
 from geneva.runners.select import chosen_runner, connect_to_ray, workplace
+from geneva.storage.job_files import JobFiles
 
 
 def run_job(
@@ -26,8 +32,7 @@ def run_job(
     *,
     runner: str | None,
     progress: bool,
-    stop: StopSignal | None = None,
-    listen: Callable[[Progress], None] | None = None,
+    recorded: LocalRecord | None = None,
 ) -> BackfillJobResult:
     """Run a backfill in this thread and show its progress.
 
@@ -39,35 +44,46 @@ def run_job(
         Kind of runner, see :mod:`geneva.runners.select`.
     progress
         Whether to show progress.
-    stop
-        Lets another thread end the job early.
-    listen
-        Called with the newest progress as well.
+    recorded
+        The job's record, if it was begun before.
     """
     kind = chosen_runner(runner)
     check_trust(job.location, job.column, warnings.warn)
-    interval_s = settings().progress_interval_s
+    if kind != "ray":
+        recorded = recorded or LocalRecord(job, settings(), kind)
+        return recorded.run(partial(_run_here, job, kind, recorded, progress=progress))
+    with _shown(job, bars=True, wanted=progress) as show:
+        connect_to_ray()
+        from geneva.runners.ray.client import ClusterRun
+
+        return ClusterRun(job, settings(), show, StopSignal()).run()
+
+
+def _run_here(
+    job: BackfillJob, kind: str, recorded: LocalRecord, *, progress: bool
+) -> BackfillJobResult:
     if kind == "process":
         # It starts while this thread looks and plans.
         session_pool().prestart()
-    display = choose_display(wanted=progress, bars=kind != "inline", interval_s=interval_s)
+    with _shown(job, bars=kind != "inline", wanted=progress) as display:
 
-    def show(now: Progress) -> None:
-        display.show(now)
-        if listen is not None:
-            listen(now)
+        def show(now: Progress) -> None:
+            recorded.journal.show(now)
+            display(now)
 
+        place = workplace(kind, job, recorded.journal.print, recorded.stop)
+        run = BackfillRun(job, place.admit, place.make_runner, settings(), show, recorded.stop)
+        return run.run()
+
+
+@contextmanager
+def _shown(job: BackfillJob, *, bars: bool, wanted: bool) -> Iterator[Callable[[Progress], None]]:
+    """Show the progress of a job inside of a block."""
+    display = choose_display(wanted=wanted, bars=bars, interval_s=settings().progress_interval_s)
     # Planning can take a while, when a filter has to be counted.
-    display.show(Progress(job.job_id, job.location.name, job.column.name))
-    stop = stop or StopSignal()
+    display.show(first_progress(job))
     try:
-        if kind == "ray":
-            connect_to_ray()
-            from geneva.runners.ray.client import ClusterRun
-
-            return ClusterRun(job, settings(), show, stop).run()
-        place = workplace(kind, job)
-        return BackfillRun(job, place.admit, place.make_runner, settings(), show, stop).run()
+        yield display.show
     finally:
         display.close()
 
@@ -81,13 +97,14 @@ def begin_job(job: BackfillJob, *, runner: str | None, progress: bool) -> JobFut
         See :func:`run_job`.
     """
     check_trust(job.location, job.column, warnings.warn)
-    if chosen_runner(runner) != "ray":
-        return ThreadJob(job, runner=runner, progress=progress)
+    kind = chosen_runner(runner)
+    if kind != "ray":
+        return ThreadJob(job, runner=kind, progress=progress)
     connect_to_ray()
     from geneva.runners.ray.contexts import track
     from geneva.runners.ray.submission import record_submission, start_driver
 
-    record_submission(job)
+    record_submission(job, settings())
     start_driver(job, settings(), detached=True)
     recorded = RecordedJob(job.location.database, job.job_id)
     track(recorded)
@@ -107,16 +124,17 @@ def _show_recorded(job: RecordedJob) -> None:
 class ThreadJob(JobFuture):
     """A backfill in a thread of this process, which stays alive until the job has ended."""
 
-    def __init__(self, job: BackfillJob, *, runner: str | None, progress: bool) -> None:
+    def __init__(self, job: BackfillJob, *, runner: str, progress: bool) -> None:
         self._job = job
-        self._stop = StopSignal()
-        self._progress = Progress(job.job_id, job.location.name, job.column.name)
+        self._recorded = LocalRecord(job, settings(), runner)
         self._result: BackfillJobResult | None = None
         self._error: BaseException | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(
             target=self._run, args=(runner, progress), name=f"geneva-job-{job.job_id[:8]}"
         )
+        # Whoever is told its id can look for it.
+        self._recorded.begin(wait=True)
         self._thread.start()
 
     @property
@@ -138,14 +156,18 @@ class ThreadJob(JobFuture):
         """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""
         return self._ended.wait(timeout or 0)
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the job, however it ends, and say whether it has ended."""
+        return self._ended.wait(timeout)
+
     def status(self) -> Progress:
         """Return how far the job is."""
-        return self._progress
+        return self._recorded.progress
 
     def result(self, timeout: float | None = None) -> BackfillJobResult:
         """Wait for the job and return its result, or raise what ended it."""
         if not self._ended.wait(timeout):
-            raise not_ended(self.job_id, timeout, self._progress)
+            raise not_ended(self.job_id, timeout, self.status())
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -155,25 +177,26 @@ class ThreadJob(JobFuture):
 
     def cancel(self) -> None:
         """Ask the job to stop; what is computed is kept, and ``result()`` raises."""
-        self._stop.ask(cancelled(self.job_id))
+        self._recorded.cancel()
+
+    def record(self) -> JobRecord:
+        """Return everything that is recorded of the job."""
+        return self._recorded.record
 
     def logs(self) -> list[str]:
-        """Return nothing: what the function prints goes where this process prints."""
-        return []
+        """Return the lines that the function printed, as far as they are recorded."""
+        return JobFiles(self._job.location.database, self.job_id).read_lines()
 
     def replay(self, row_id: int) -> Any:
         """Run the job's function for one row, in this process and thread."""
-        return replay(self._job.location, self._job.column, row_id, self._progress.version or None)
+        return replay(self._job.location, self._job.column, row_id, self.status().version or None)
 
-    def _run(self, runner: str | None, progress: bool) -> None:
+    def _run(self, runner: str, progress: bool) -> None:
         try:
             self._result = run_job(
-                self._job, runner=runner, progress=progress, stop=self._stop, listen=self._note
+                self._job, runner=runner, progress=progress, recorded=self._recorded
             )
         except BaseException as error:  # noqa: BLE001 - raised again by result()
             self._error = error
         finally:
             self._ended.set()
-
-    def _note(self, progress: Progress) -> None:
-        self._progress = progress

@@ -5,16 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
+from geneva.jobs.record import JobRecord
 from geneva.jobs.result import BackfillJobResult
 
 
 class JobFuture(ABC):
     """A backfill that runs in the background.
 
-    Made by :meth:`Table.backfill_async`, and by :meth:`Connection.get_job` for a job on a cluster
-    that any process began.
+    Made by :meth:`Table.backfill_async`, and by :meth:`Connection.get_job` for a job that any
+    process began.
     """
 
     @property
@@ -37,6 +37,16 @@ class JobFuture(ABC):
         """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""
 
     @abstractmethod
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the job, however it ends, and say whether it has ended.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; None waits as long as the job takes.
+        """
+
+    @abstractmethod
     def status(self) -> Progress:
         """Return how far the job is."""
 
@@ -55,7 +65,7 @@ class JobFuture(ABC):
         TimeoutError
             The job has not ended in time.
         DriverLostError
-            The job runs on a cluster, and nothing has been heard of it for half a minute.
+            The process that drove the job is gone, or was not heard of for half a minute.
         """
 
     @abstractmethod
@@ -63,11 +73,18 @@ class JobFuture(ABC):
         """Ask the job to stop; what is computed is kept, and ``result()`` raises."""
 
     @abstractmethod
+    def record(self) -> JobRecord:
+        """Return everything that is recorded of the job: who, what, where, how far."""
+
+    def events(self) -> list[str]:
+        """Return what happened to the job, each with its time; of very many, the latest."""
+        return list(self.record().events)
+
+    @abstractmethod
     def logs(self) -> list[str]:
         """Return the lines that the function printed, as far as they are recorded.
 
-        A job on a cluster records them, with worker and rows. One in worker processes of this
-        process prints them where this process prints, and records none.
+        On a cluster they come with worker and rows. ``runner="inline"`` records none.
         """
 
     @abstractmethod
@@ -101,11 +118,4 @@ def not_ended(job_id: str, timeout_s: float | None, now: Progress) -> TimeoutErr
     return TimeoutError(
         f"Job {job_id} has not ended after {timeout_s or 0:g} s; {now.rows_done:,} of "
         f"{now.rows_total:,} rows are computed. It goes on; cancel() stops it."
-    )
-
-
-def cancelled(job_id: str) -> JobCancelledError:
-    """Return the error for a job that somebody stopped."""
-    return JobCancelledError(
-        f"Job {job_id} was cancelled. What was computed is kept; a new backfill goes on from there."
     )

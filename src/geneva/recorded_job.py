@@ -1,32 +1,30 @@
-"""A job on a cluster, reached through its record: from any process with the same database."""
+"""A job, reached through its record: from any process with the same database."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geneva import errors
-from geneva.errors import DriverLostError, GenevaError, JobNotFoundError, with_details
+from geneva.errors import GenevaError, JobNotFoundError, with_details
 from geneva.job_future import JobFuture, not_ended
 from geneva.jobs.progress import Progress
-from geneva.jobs.record import JobRecord, JobStatus, RecordedError
+from geneva.jobs.record import JobRecord, RecordedError
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.failure import WorkerTraceback
+from geneva.pipeline.job_records import Heartbeats
 from geneva.pipeline.replay import column_at, replay
 from geneva.storage.job_files import JobFiles
 from geneva.storage.model import TableLocation
 
 _FIRST_POLL_S = 0.05
 _POLL_S = 0.5
-# A running job's record is written about every second; a driver that is started again on another
-# node is silent for some 20 s.
-_LOST_S = 30.0
 
 
 class RecordedJob(JobFuture):
-    """A job on a cluster.
+    """A job that any process began.
 
     Parameters
     ----------
@@ -45,8 +43,16 @@ class RecordedJob(JobFuture):
         self._job_id = job_id
         self._database = database
         self._files = JobFiles(database, job_id)
-        self._beat_s = time.monotonic()
+        self._heartbeats = Heartbeats()
         self._record = self._read()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return what is recorded, for programs that expect a record."""
+            if name.startswith("_") or not hasattr(JobRecord, name):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return getattr(self.record(), name)
 
     @property
     def job_id(self) -> str:
@@ -64,17 +70,26 @@ class RecordedJob(JobFuture):
         return [self._record.column_name]
 
     def record(self) -> JobRecord:
-        """Return the job as it is recorded now."""
-        if not self._record.status.ended:
-            self._take(self._read())
+        """Return the job as it is recorded now; one whose driver is lost is FAILED.
+
+        Takes three seconds longer if the driver may be lost: it is watched for a sign of life.
+        """
+        while not self._record.status.ended:
+            self._record = self._read()
+            judged = self._heartbeats.judge(self._record)
+            if judged is not None:
+                # What is kept is what was read: one that was taken for lost may go on.
+                return judged
+            time.sleep(_POLL_S)
         return self._record
 
     def done(self, timeout: float | None = None) -> bool:
         """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""
-        try:
-            return self._wait(timeout or 0).status.ended
-        except DriverLostError:
-            return True
+        return self._wait(timeout or 0).status.ended
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the job, however it ends, and say whether it has ended."""
+        return self._wait(timeout).status.ended
 
     def status(self) -> Progress:
         """Return how far the job is; at most about two seconds old."""
@@ -111,7 +126,7 @@ class RecordedJob(JobFuture):
         while True:
             record = self.record()
             show(record.progress)
-            if record.status.ended or self._is_lost():
+            if record.status.ended:
                 return
             time.sleep(_POLL_S)
 
@@ -123,33 +138,17 @@ class RecordedJob(JobFuture):
             left_s = pause_s if deadline is None else deadline - time.monotonic()
             if record.status.ended:
                 return record
-            if self._is_lost():
-                raise DriverLostError(
-                    f"Nothing has been heard of job {self._job_id} for {_LOST_S:.0f} s: its driver "
-                    "is gone, or cannot reach the database. What was computed is kept; a new "
-                    "backfill goes on from there."
-                )
             if left_s <= 0:
                 return record
             time.sleep(min(pause_s, left_s))
             pause_s = min(_POLL_S, 2 * pause_s)
 
-    def _is_lost(self) -> bool:
-        # One that is pending waits for a place; nobody writes its record meanwhile.
-        silent_s = time.monotonic() - self._beat_s
-        return self._record.status is JobStatus.RUNNING and silent_s > _LOST_S
-
-    def _take(self, record: JobRecord) -> None:
-        if record.beat != self._record.beat:
-            self._beat_s = time.monotonic()
-        self._record = record
-
     def _read(self) -> JobRecord:
         text = self._files.read_record()
         if text is None:
             raise JobNotFoundError(
-                f"Job {self._job_id!r} is not recorded in {self._database.uri}. Jobs that ran on a "
-                "Ray cluster are, under the id that they were given."
+                f"Job {self._job_id!r} is not recorded in {self._database.uri}. list_jobs() says "
+                "which jobs are."
             )
         try:
             return JobRecord.from_json(text)

@@ -43,6 +43,16 @@ class Progress:
         Whether the job has ended.
     version : int
         Version of the table that is read; 0 before it is planned.
+    rows_ready : int
+        Rows in column files, committed or not.
+    commit_retries : int
+        How often a commit was made again because others wrote meanwhile.
+    worker_losses : int
+        Workers that were lost.
+    versions : tuple of int
+        Versions of the table that the job committed.
+    granted_why : str
+        Why it has so many workers at most.
     """
 
     job_id: str
@@ -67,6 +77,11 @@ class Progress:
     peak_memory_bytes: int = 0
     finished: bool = False
     version: int = 0
+    rows_ready: int = 0
+    commit_retries: int = 0
+    worker_losses: int = 0
+    versions: tuple[int, ...] = ()
+    granted_why: str = ""
 
     @property
     def eta_s(self) -> float | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from geneva.errors import JobCancelledError
 from geneva.jobs.commands import (
     CheckpointEvery,
     Command,
@@ -56,6 +57,8 @@ from geneva.storage.model import RowRange
 
 # Who presses Ctrl-C waits for two seconds, not for a batch of minutes.
 _INTERRUPTED_S = 1.2
+# Five seconds with those in which the wish is noticed and the job is ended.
+_CANCELLED_S = 2.5
 # Before that, a job that is slow to read would say so all the time.
 _SAY_STALLED_S = 30.0
 # With row_timeout, a worker that can says every second what it is at.
@@ -348,6 +351,8 @@ class JobState:
         grace_s = self._limits.stop_grace_s
         if isinstance(error, KeyboardInterrupt):
             grace_s = min(grace_s, _INTERRUPTED_S)
+        elif isinstance(error, JobCancelledError):
+            grace_s = min(grace_s, _CANCELLED_S)
         self._stop_deadline_s = self.scheduler.now_s + grace_s
         return [
             StopTask(w) for w, state in self.scheduler.workers.items() if state.task is not None

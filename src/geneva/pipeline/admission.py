@@ -41,11 +41,14 @@ class Grant:
         Memory that each may really take.
     memory_bytes : int
         Memory that all of them may take together; 0 where they do not share one machine.
+    reason : str
+        Which limit decided, if it is fewer than were asked for.
     """
 
     workers: int
     applier_bytes: int
     memory_bytes: int = 0
+    reason: str = ""
 
 
 def admitted(
@@ -84,7 +87,8 @@ def admitted(
     # On a cluster what does not fit now comes later; on a machine it never does.
     workers = max(1, admission.now) if shape.machine else spec.concurrency
     on_node = replace(footprint, concurrency=workers)
-    grant = Grant(workers, memory_per_applier(on_node, shape), memory_of_machine(shape))
+    memory = memory_per_applier(on_node, shape), memory_of_machine(shape)
+    grant = Grant(workers, *memory, admission.reason)
     check = settings.admission__check if spec.admission_check is None else spec.admission_check
     strict = settings.admission__strict if spec.admission_strict is None else spec.admission_strict
     if admission.possible or not check or may_grow():

@@ -20,6 +20,7 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult, UdfResult
 from geneva.jobs.spec import BackfillArguments, BackfillSpec, backfill_spec
 from geneva.jobs.state import JobState
+from geneva.jobs.wording import concurrency_reason
 from geneva.pipeline.admission import Grant, admitted
 from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.environment import Versions
@@ -222,7 +223,7 @@ class BackfillRun:
                 self._meter.finish("stopped")
                 raise outcome.error
             if not outcome.outdated:
-                return self._result(self._meter.last_version or dataset.version)
+                return self._result((self._meter.progress.versions or (dataset.version,))[-1])
             # Only what was moved by others is left; it is not computed twice because of force.
             limit = None if arguments.num_frags is None else len(outcome.outdated)
             arguments = replace(arguments, force=False, skip_frags=0, num_frags=limit)
@@ -243,7 +244,8 @@ class BackfillRun:
         settings = self._settings
         checkpoint_s = spec.checkpoint_interval_s or settings.checkpoint_interval_s
         self._granted = min(self._granted, runner.max_workers)
-        self._meter.begin_round(planned, self._granted)
+        why = concurrency_reason(spec.concurrency, self._granted, grant.reason)
+        self._meter.begin_round(planned, self._granted, why)
         limits = Limits(
             max_workers=runner.max_workers,
             commit_granularity=spec.commit_granularity,

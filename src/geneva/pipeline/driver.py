@@ -104,11 +104,22 @@ class StopSignal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._error: BaseException | None = None
+        self._listener: Callable[[], None] | None = None
 
     def ask(self, error: BaseException) -> None:
         """Ask for an early end; the first error wins and is what the caller will see."""
         with self._lock:
             self._error = self._error or error
+            listener = self._listener
+        if listener is not None:
+            listener()
+
+    def tell(self, listener: Callable[[], None]) -> None:
+        """Call somebody when an early end is asked for, in the thread of who asks."""
+        with self._lock:
+            self._listener = listener
+        if self._error is not None:
+            listener()
 
     @property
     def error(self) -> BaseException | None:

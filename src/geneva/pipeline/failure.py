@@ -171,6 +171,12 @@ def pack_error(error: BaseException) -> PackedError:
     )
 
 
+def traceback_of(error: BaseException) -> str:
+    """Return an error's traceback as text: from the user's function on, if it is of that."""
+    text: str = getattr(error, "user_traceback", "")
+    return text or "".join(traceback.format_exception(error))
+
+
 def unpack_error(packed: PackedError) -> Exception:
     """Return the error with the user's exception and the worker's traceback as its causes."""
     error: Exception = pickle.loads(packed.payload)

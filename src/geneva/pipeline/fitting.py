@@ -47,7 +47,10 @@ def workers_within_memory(
     if not grant.memory_bytes:
         return grant
     fit = workers_in_memory(grant.workers, grant.memory_bytes, known_peak_bytes)
-    return replace(grant, workers=fit, applier_bytes=grant.memory_bytes // fit)
+    fewer = f"an applier took {size(known_peak_bytes)} of memory in an earlier job"
+    reason = fewer if fit < grant.workers else grant.reason
+    share = grant.memory_bytes // fit
+    return replace(grant, workers=fit, applier_bytes=share, reason=reason)
 
 
 def warn_of_full_disk(

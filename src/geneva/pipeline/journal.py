@@ -6,17 +6,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
+from geneva.jobs.record import RecordedError
 from geneva.jobs.result import BackfillJobResult
-from geneva.pipeline.failure import PackedError, pack_error
+from geneva.pipeline.failure import PackedError, pack_error, traceback_of
 
 # A function that prints for each of a million rows must not fill the driver's memory.
 _MOST_LINES = 10_000
 _QUIET_S = 0.1
+_CTRL_C = "Ctrl-C stopped it. What was computed is kept; a new backfill goes on from there."
 
 
 Seen = tuple[int, int]
@@ -45,17 +47,35 @@ class JobEnd:
         What ended it otherwise.
     cancelled : bool
         Whether somebody wanted that.
+    words : RecordedError or None
+        The error in words.
     """
 
     result: BackfillJobResult | None = None
     error: PackedError | None = None
     cancelled: bool = False
+    words: RecordedError | None = None
 
     @classmethod
     def failed(cls, error: BaseException) -> JobEnd:
         """Return the end of a job that an error ended."""
-        cancelled = isinstance(error, (JobCancelledError, KeyboardInterrupt))
-        return cls(error=pack_error(error), cancelled=cancelled)
+        return replace(cls.failed_here(error), error=pack_error(error))
+
+    @classmethod
+    def failed_here(cls, error: BaseException) -> JobEnd:
+        """Return the same for those who know the error itself, so that it need not travel."""
+        if isinstance(error, KeyboardInterrupt):
+            words = RecordedError(JobCancelledError.__name__, _CTRL_C)
+            return cls(cancelled=True, words=words)
+        cancelled = isinstance(error, JobCancelledError)
+        trace = "" if cancelled else traceback_of(error)
+        words = RecordedError(type(error).__name__, str(error), trace)
+        return cls(cancelled=cancelled, words=words)
+
+    @property
+    def recorded(self) -> BackfillJobResult | RecordedError:
+        """What the job's record says of it."""
+        return self.result or self.words or RecordedError("GenevaError", "It ended in no way.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +150,11 @@ class Journal:
         with self._changed:
             self._released = True
             self._note()
+
+    @property
+    def progress(self) -> Progress:
+        """The newest progress."""
+        return self._progress
 
     @property
     def unreleased_end(self) -> JobEnd | None:

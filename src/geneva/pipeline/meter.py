@@ -19,6 +19,7 @@ from geneva.jobs.events import (
     WorkerLost,
     WorkersWaiting,
 )
+from geneva.jobs.metrics import job_metrics
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
 from geneva.jobs.speed import RecentSpeed
@@ -40,9 +41,6 @@ class ProgressMeter:
 
     def __init__(self, progress: Progress, show: Callable[[Progress], None]) -> None:
         self.progress = progress
-        self.worker_losses = 0
-        self.commit_retries = 0
-        self.last_version: int | None = None
         self._show = show
         self._started_s = time.monotonic()
         self._stage_s = dict.fromkeys(("read", "udf", "checkpoint", "write", "commit"), 0.0)
@@ -57,8 +55,8 @@ class ProgressMeter:
         self._rows_committed = 0
         self.committed_fragments: set[int] = set()
 
-    def begin_round(self, plan: Plan, granted: int) -> None:
-        """Take in a plan; a later one adds what has to be done again."""
+    def begin_round(self, plan: Plan, granted: int, why: str = "") -> None:
+        """Take in a plan, and why so many workers; a later one adds what has to be done again."""
         self._rows_before = self.progress.rows_done - self._rows_outdated
         self._rows_outdated = 0
         self._failed_before = self.progress.rows_failed
@@ -70,6 +68,7 @@ class ProgressMeter:
             fragments_total=self._fragments_done + len(plan.fragments),
             workers_granted=granted,
             version=plan.version,
+            granted_why=why,
         )
 
     def record(self, event: Event) -> None:
@@ -83,23 +82,29 @@ class ProgressMeter:
                 peak_bytes = max(self.progress.peak_memory_bytes, event.peak_memory_bytes)
                 self._set(stage="computing", peak_memory_bytes=peak_bytes)
             case TaskApplied():
-                self._fragments_done += event.file is not None
+                if event.file is not None:
+                    self._written(event.file.fragment_id)
             case FragmentWritten():
                 self._add_times(event.times)
-                self._fragments_done += 1
+                self._written(event.file.fragment_id)
                 self._set(stage="writing")
             case Committed():
                 self._stage_s["commit"] += event.seconds
-                self.commit_retries += event.retries
-                self.last_version = event.version or self.last_version
+                now = self.progress
+                new = () if event.version is None else (event.version,)
+                self._set(
+                    commit_retries=now.commit_retries + event.retries,
+                    versions=now.versions + new,
+                )
                 ids = [file.fragment_id for file in event.files]
                 self._rows_committed += sum(self._fragment_rows[i] for i in ids)
                 self.committed_fragments.update(ids)
                 self._fragments_done -= len(event.outdated)
-                self._rows_outdated += sum(self._fragment_rows[i] for i in event.outdated)
-                self._set(stage="committing")
+                outdated = sum(self._fragment_rows[i] for i in event.outdated)
+                self._rows_outdated += outdated
+                self._set(stage="committing", rows_ready=self.progress.rows_ready - outdated)
             case WorkerLost():
-                self.worker_losses += 1
+                self._set(worker_losses=self.progress.worker_losses + 1)
             case WorkersWaiting():
                 self._set(workers_waiting=event.count, waiting_for=event.reason)
             case TaskFailed() | StopRequested():
@@ -132,26 +137,20 @@ class ProgressMeter:
     def finish(self, stage: str) -> None:
         """Show the end of the job."""
         elapsed_s = time.monotonic() - self._started_s
-        self._set(stage=stage, finished=True, stalls_at="", elapsed_s=elapsed_s)
+        self._set(
+            stage=stage,
+            finished=True,
+            stalls_at="",
+            elapsed_s=elapsed_s,
+            stage_s=dict(self._stage_s),
+            workers=0,
+            workers_starting=0,
+        )
         self._show(self.progress)
 
     def metrics(self) -> dict[str, float]:
         """Return what was counted and measured, under the names that job records use."""
-        now, stage_ms = self.progress, {k: 1000 * s for k, s in self._stage_s.items()}
-        return {
-            "rows_checkpointed": now.rows_done,
-            "rows_committed": now.rows_committed,
-            "rows_skipped_on_error": now.rows_failed,
-            "fragments": now.fragments_done,
-            "read_io_time_ms": stage_ms["read"],
-            "udf_processing_time": stage_ms["udf"],
-            "batch_checkpointing_time": stage_ms["checkpoint"],
-            "writer_write_time": stage_ms["write"],
-            "commit_time_ms": stage_ms["commit"],
-            "commit_conflict_retries": self.commit_retries,
-            "worker_losses": self.worker_losses,
-            "peak_memory_bytes": now.peak_memory_bytes,
-        }
+        return {metric.name: metric.n for metric in job_metrics(self.progress)}
 
     def timeout_message(self) -> str:
         """Say how far the job was when its time was over."""
@@ -173,6 +172,11 @@ class ProgressMeter:
             "computed is kept, whether or not the commit arrived; running the backfill again goes "
             "on from there."
         )
+
+    def _written(self, fragment_id: int) -> None:
+        self._fragments_done += 1
+        rows = self._fragment_rows[fragment_id]
+        self._set(rows_ready=self.progress.rows_ready + rows)
 
     def _add_times(self, times: StageTimes) -> None:
         self._stage_s["read"] += times.read_s

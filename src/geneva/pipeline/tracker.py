@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from geneva.jobs.progress import Progress
-from geneva.jobs.record import JobRecord, RecordedError
-from geneva.jobs.result import BackfillJobResult
-from geneva.pipeline.failure import unpack_error
+from geneva.jobs.record import JobRecord
+from geneva.pipeline.job_records import forget_old_jobs, goes_on
 from geneva.pipeline.journal import JobEnd
 from geneva.storage.job_files import JobFiles
 from geneva.storage.model import TableLocation
 
 # Whoever reads the record sees the job as it was at most two of these ago.
 _INTERVAL_S = 1.0
+# A piece of what a job prints is written again until it has that size.
+_PIECE_CHARS = 1 << 18
+_MOST_CHARS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +47,79 @@ class JobTracker:
     database
         The database's folder or prefix.
     job_id
-        The job; it is recorded already.
+        The job.
+    begin
+        The record of a job that begins; None for one that is recorded already.
     """
 
-    def __init__(self, database: TableLocation, job_id: str) -> None:
+    def __init__(
+        self, database: TableLocation, job_id: str, begin: JobRecord | None = None
+    ) -> None:
+        self._database = database
         self._files = JobFiles(database, job_id)
-        text = self._files.read_record()
-        if text is None:
-            raise FileNotFoundError(f"the record of job {job_id} is gone from {database.uri}")
-        self._record = JobRecord.from_json(text)
-        self._piece = self._files.pieces()
+        self._begun = begin is None
+        self._piece = 0
+        self._printed, self._printed_chars = "", 0
         self._written_s = self._asked_s = -_INTERVAL_S
         self._cancel = False
+        if begin is None:
+            text = self._files.read_record()
+            if text is None:
+                raise FileNotFoundError(f"the record of job {job_id} is gone from {database.uri}")
+            begin = JobRecord.from_json(text)
+            self._piece = self._files.pieces()
+        self.record: JobRecord = begin
 
     def report(self, report: Report) -> bool:
         """Take in a report and write what is due; return whether the job is to be cancelled."""
-        if report.end is None:
-            self._record = self._record.running(report.progress)
-        else:
-            self._record = self._record.ended(
-                report.progress, _in_words(report.end), cancelled=report.end.cancelled
-            )
+        now_s, ended = time.monotonic(), report.end is not None
+        self._take(report)
+        if not self._begun:
+            self._begin()
         if report.lines:
-            self._files.write_lines(self._piece, "\n".join(report.lines) + "\n")
-            self._piece += 1
-        now_s = time.monotonic()
-        if report.end is not None or now_s - self._written_s >= _INTERVAL_S:
-            self._files.write_record(self._record.to_json())
+            self._print(report.lines)
+        if ended or now_s - self._written_s >= _INTERVAL_S:
+            first = self._written_s < 0
+            self._files.write_record(self.record.to_json(), ended=ended)
             self._written_s = now_s
-        if not self._cancel and now_s - self._asked_s >= _INTERVAL_S:
+            if first and not ended:
+                forget_old_jobs(self._database)
+        if not self._cancel and not ended and now_s - self._asked_s >= _INTERVAL_S:
             self._cancel = self._files.cancel_asked()
             self._asked_s = now_s
         return self._cancel
 
+    def _take(self, report: Report) -> None:
+        if self.record.status.ended:
+            return  # Its first end is the one that counts.
+        now, end = datetime.now(timezone.utc), report.end
+        if end is None:
+            self.record = self.record.running(report.progress, now)
+        else:
+            self.record = self.record.ended(
+                report.progress, end.recorded, now, cancelled=end.cancelled
+            )
 
-def _in_words(end: JobEnd) -> BackfillJobResult | RecordedError:
-    if end.error is None:
-        assert end.result is not None  # noqa: S101 - a job ends with one of both
-        return end.result
-    error = unpack_error(end.error)
-    return RecordedError(type(error).__name__, str(error), end.error.text)
+    def _begin(self) -> None:
+        """Take the place of an earlier job of the same id."""
+        text = self._files.read_record()
+        if text is not None:
+            if goes_on(text):
+                raise FileExistsError(
+                    f"another job of the id {self.record.job_id!r} is running; this one, of the "
+                    "same id, is not recorded"
+                )
+            self._files.clear()
+        self._begun = True
+
+    def _print(self, lines: tuple[str, ...]) -> None:
+        if self._printed_chars > _MOST_CHARS:
+            return
+        text = "\n".join(lines) + "\n"
+        self._printed_chars += len(text)
+        if self._printed_chars > _MOST_CHARS:
+            text += "... what follows is not recorded\n"
+        self._files.write_lines(self._piece, self._printed + text)
+        self._printed += text
+        if len(self._printed) > _PIECE_CHARS:
+            self._piece, self._printed = self._piece + 1, ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 
-from geneva.jobs.commands import Apply, Interruption, JobContext, WriteFragment
+from geneva.jobs.commands import Apply, Interruption, JobContext, StopTask, WriteFragment
 from geneva.jobs.events import Event
-from geneva.pipeline.driver import RunnerTraits
+from geneva.pipeline.driver import RunnerTraits, StopSignal
 from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.worker import Worker
 
@@ -14,12 +15,19 @@ _WORKER = 0
 
 
 class InlineRunner:
-    """One worker that computes while the driver waits for events."""
+    """One worker that computes while the driver waits for events.
+
+    Parameters
+    ----------
+    stop
+        Lets others stop the task that is running: the driver cannot, while it computes.
+    """
 
     max_workers = 1
     traits = RunnerTraits(computes_here=True)
 
-    def __init__(self) -> None:
+    def __init__(self, stop: StopSignal | None = None) -> None:
+        self._stop = stop
         self._events: deque[Event] = deque()
         self._work: deque[Apply | WriteFragment] = deque()
         self._worker = Worker(_WORKER, self._events.append, FlightRecorder(None))
@@ -27,6 +35,8 @@ class InlineRunner:
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
         """Take a job on; the one worker is ready."""
         self._worker.begin_job(context)
+        if self._stop is not None:
+            self._stop.tell(partial(self._worker.interrupt, StopTask(_WORKER)))
         return (_WORKER,), 0
 
     def start_workers(self, count: int) -> None:

@@ -16,21 +16,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import IO, Any
 
 from geneva.pipeline.flight_recorder import Verdict, remove_notes
-from geneva.runners.relay import Relay
+from geneva.runners.relay import Output, Relay
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[3]);"
     "from geneva.runners.worker_process import main;"
     "main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[4])"
 )
-_LAST_LINES = 20
 # Decoding threads that each keep their own memory arena hold a third more than they use.
 _ENVIRONMENT = {"LANCE_LOG": "error", "MALLOC_ARENA_MAX": "2"}
 
@@ -55,8 +53,8 @@ class WorkerProcess:
         Whether it has said that it is ready.
     verdict : Verdict or None
         Why it is ended, if the caller does so.
-    last_lines : deque of str
-        The end of its error output.
+    output : Output
+        What becomes of what it prints.
     """
 
     worker: int
@@ -66,7 +64,7 @@ class WorkerProcess:
     notes: Path
     ready: bool = False
     verdict: Verdict | None = None
-    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
+    output: Output = field(default_factory=Output)
 
     def end(self) -> None:
         """Let the process go; it ends by itself when the connection closes."""
@@ -166,8 +164,8 @@ class ProcessPool:
             theirs.close()
         handle = WorkerProcess(worker, process, ours, time.monotonic(), notes)
         self._all[worker] = handle
-        self._relay.add(_stream(process.stdout), "stdout", None)
-        self._relay.add(_stream(process.stderr), "stderr", handle.last_lines)
+        self._relay.add(_stream(process.stdout), "stdout", handle.output)
+        self._relay.add(_stream(process.stderr), "stderr", handle.output)
         return handle
 
 

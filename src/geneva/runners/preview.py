@@ -176,11 +176,11 @@ class _InProcesses:
         except (EOFError, OSError):
             exit_code = self._pool.discard(process)
             if not process.ready:
-                words = "\n".join(process.last_lines)
+                words = "\n".join(process.output.last_lines)
                 raise WorkerStartError(
                     f"A worker process ended before it was ready (exit code {exit_code}):\n{words}"
                 ) from None
-            kind, why = death(exit_code, "\n".join(process.last_lines))
+            kind, why = death(exit_code, "\n".join(process.output.last_lines))
             return crashed(self._witness, why, kind)
         finally:
             if reusable:

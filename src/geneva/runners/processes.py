@@ -21,6 +21,7 @@ from geneva.pipeline.envelope import opened
 from geneva.pipeline.flight_recorder import Verdict, read_notes, read_verdict
 from geneva.pipeline.memory_guard import MemoryGuard
 from geneva.runners.pool import ProcessPool, WorkerProcess
+from geneva.runners.relay import Printed
 
 
 class ProcessRunner:
@@ -32,12 +33,15 @@ class ProcessRunner:
         The session's processes.
     max_workers
         Granted concurrency.
+    printed
+        Takes the lines that their functions print.
     """
 
     traits = RunnerTraits()
 
-    def __init__(self, pool: ProcessPool, max_workers: int) -> None:
+    def __init__(self, pool: ProcessPool, max_workers: int, printed: Printed | None = None) -> None:
         self._pool = pool
+        self._printed = printed
         self.max_workers = max_workers
         self._context: JobContext | None = None
         self._leased: dict[int, WorkerProcess] = {}
@@ -77,6 +81,7 @@ class ProcessRunner:
         process = self._leased.pop(worker, None)
         if process is not None:
             self._tell(process, None)
+            process.output.listener = None
             self._pool.give_back(process)
 
     def kill(self, worker: int) -> None:
@@ -125,6 +130,7 @@ class ProcessRunner:
         self._busy[process.worker] = 0
         if self._guard is not None:
             self._guard.watch(process.process.pid)
+        process.output.listener = self._printed
         self._tell(process, self._context)
 
     def _tell(self, process: WorkerProcess, message: object) -> None:
@@ -154,7 +160,7 @@ class ProcessRunner:
             batch = read_notes(process.notes)
             verdict = process.verdict or read_verdict(process.notes) or Verdict()
             exit_code = self._pool.discard(process)
-            words = "\n".join(process.last_lines)
+            words = "\n".join(process.output.last_lines)
             lost = WorkerLost(process.worker, exit_code, words, verdict.cause, batch=batch)
             events.append(replace(lost, memory_bytes=verdict.memory_bytes))
         return events

@@ -12,15 +12,37 @@ import selectors
 import sys
 import threading
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import IO, Any
+
+_LAST_LINES = 20
+
+Printed = Callable[[str, str], None]
+"""Takes a line: "stdout" or "stderr", and the text."""
+
+
+@dataclass(slots=True)
+class Output:
+    """What becomes of the output of one process, apart from being passed on.
+
+    Attributes
+    ----------
+    listener : Printed or None
+        Takes every line: the job that the process works for.
+    last_lines : deque of str
+        The end of its error output.
+    """
+
+    listener: Printed | None = None
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
 
 
 @dataclass(slots=True)
 class _Source:
     stream: IO[Any]
     name: str
-    lines: deque[str] | None
+    output: Output
     rest: bytes = b""
 
 
@@ -35,9 +57,9 @@ class Relay:
         self._closed = False
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
 
-    def add(self, stream: IO[Any], target: str, lines: deque[str] | None) -> None:
-        """Pass a stream on to ``stdout`` or ``stderr``; keep its last lines."""
-        source = _Source(stream, target, lines)
+    def add(self, stream: IO[Any], target: str, output: Output) -> None:
+        """Pass a stream on to ``stdout`` or ``stderr``."""
+        source = _Source(stream, target, output)
         with self._lock:
             self._selector.register(stream, selectors.EVENT_READ, source)
             if self._thread is None:
@@ -72,8 +94,10 @@ class Relay:
         *lines, source.rest = (source.rest + data).split(b"\n")
         for line in lines:
             text = line.decode(errors="replace")
-            if source.lines is not None:
-                source.lines.append(text)
+            if source.name == "stderr":
+                source.output.last_lines.append(text)
+            if source.output.listener is not None:
+                source.output.listener(source.name, text)
             # Looked up at each line: notebooks and progress bars replace these objects.
             with contextlib.suppress(ValueError, OSError):
                 print(text, file=getattr(sys, source.name))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from geneva.config import settings
 from geneva.errors import InvalidArgumentError, MissingExtraError
 from geneva.pipeline.backfill import Admit, BackfillJob, admit_here
-from geneva.pipeline.driver import Runner
+from geneva.pipeline.driver import Runner, StopSignal
 from geneva.resources.shape import ClusterShape, shape_of_machine
 from geneva.runners.inline import InlineRunner
 from geneva.runners.machine import this_machine
 from geneva.runners.pool import session_pool
 from geneva.runners.processes import ProcessRunner
+from geneva.runners.relay import Printed
 
 if TYPE_CHECKING:
     from geneva.runners.ray.contexts import RayContext
@@ -99,12 +100,22 @@ def disconnect_from_ray() -> None:
     disconnect()
 
 
-def workplace(kind: str, job: BackfillJob) -> Workplace:
-    """Return where a job's workers run on this machine."""
+def workplace(kind: str, job: BackfillJob, printed: Printed, stop: StopSignal) -> Workplace:
+    """Return where a job's workers run on this machine.
+
+    Parameters
+    ----------
+    kind, job
+        Kind of runner, and the job.
+    printed
+        Takes the lines that functions print in other processes.
+    stop
+        Ends the job early.
+    """
     admit = partial(admit_here, job, this_machine(), settings())
     if kind == "inline":
-        return Workplace(admit, lambda granted: InlineRunner())  # noqa: ARG005 - always one worker
-    return Workplace(admit, partial(ProcessRunner, session_pool()))
+        return Workplace(admit, lambda granted: InlineRunner(stop))  # noqa: ARG005 - always one worker
+    return Workplace(admit, partial(ProcessRunner, session_pool(), printed=printed))
 
 
 def shape_here() -> ClusterShape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,12 +30,13 @@ from geneva.pipeline.backfill import BackfillJob
 from geneva.pipeline.driver import StopSignal, ctrl_c_asks
 from geneva.pipeline.failure import pack_error, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Seen
+from geneva.pipeline.registration import first_progress
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.runners.ray.contexts import job_ended
 from geneva.runners.ray.deaths import cause_of
 from geneva.runners.ray.driver_actor import DriverNews
 from geneva.runners.ray.reach import HeadWatch
-from geneva.runners.ray.submission import first_progress, record_submission, start_driver
+from geneva.runners.ray.submission import record_submission, start_driver
 
 _NEWS_S = 1.0
 _LOOK_S = 0.25
@@ -96,7 +98,7 @@ class ClusterRun:
         DriverLostError, FatalWorkerOOMError
             The driver was lost more often than it is started again.
         """
-        record_submission(self._job)
+        self._record_submission()
         try:
             with ctrl_c_asks(self._stop, wanted=True):
                 return self._result(self._run())
@@ -230,6 +232,15 @@ class ClusterRun:
                 f"for more with memory=, or let the function hold less at once. {tail}"
             )
         return DriverLostError(f"{head} ({gone.cause.value}). {tail}")
+
+    def _record_submission(self) -> None:
+        try:
+            record_submission(self._job, self._settings)
+        except (OSError, RuntimeError, ValueError) as error:
+            # The job does not need it. Not even where warnings are errors.
+            with contextlib.suppress(RuntimeWarning):
+                text = f"Job {self._job.job_id} cannot be recorded: {error}. It runs nevertheless."
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
 
     def _record(self, error: BaseException) -> None:
         """Record the end of a job whose driver may not have been able to."""

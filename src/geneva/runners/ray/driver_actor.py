@@ -20,9 +20,10 @@ from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.environment import Versions, check_environment
 from geneva.pipeline.failure import PackedError, placed_error, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, News, Seen
+from geneva.pipeline.record_keeper import RecordKeeper
 from geneva.runners.ray.cluster_job import ClusterJob
+from geneva.runners.ray.cluster_tracker import ClusterTracker
 from geneva.runners.ray.reach import HeadWatch
-from geneva.runners.ray.record_keeper import RecordKeeper
 from geneva.storage.model import TableLocation
 
 LISTENING_THREADS = {"orders": 1, "news": 1}
@@ -101,7 +102,14 @@ class DriverActor:
         self._job_id = progress.job_id
         self._journal = Journal(progress)
         self._stop = StopSignal()
-        self._keeper = RecordKeeper(database, progress.job_id, self._journal, self._stop)
+        self._tracker = ClusterTracker(database, progress.job_id)
+        self._keeper = RecordKeeper(
+            self._job_id,
+            self._journal,
+            self._stop,
+            self._tracker.deliver,
+            self._note_unrecorded,
+        )
         self._versions = versions
         self._detached = False
         self._heard_s = time.monotonic()
@@ -125,6 +133,7 @@ class DriverActor:
             end = self._end_of(submission)
             self._journal.end(end)
             self._keeper.close(_RECORDED_S)
+            self._tracker.close()
             self._journal.release_end()
             if not self._detached:
                 self._wait_until_fetched()
@@ -141,7 +150,7 @@ class DriverActor:
             self._detached = given.detached
             threading.Thread(target=self._watch, daemon=True).start()
             with closing(ClusterJob(given.job, given.settings, self._journal.print)) as cluster:
-                self._keeper.place = cluster.tracker_place
+                self._tracker.place = cluster.tracker_place
                 cluster.prestart()
                 self._keeper.start()
                 run = BackfillRun(
@@ -159,6 +168,10 @@ class DriverActor:
             return JobEnd.failed(error)
         except BaseException as error:  # noqa: BLE001 - travels to the caller
             return JobEnd.failed(placed_error(error, place))
+
+    def _note_unrecorded(self, error: Exception) -> None:
+        text = f"The record of job {self._job_id} cannot be written: {error}"
+        self._journal.print("stderr", text)
 
     def _watch(self) -> None:
         """End the job when its caller is gone, and record its end when the cluster's head is."""
@@ -180,6 +193,7 @@ class DriverActor:
                 # Whoever drives the job waits for the head; Ray ends this process in a moment.
                 self._journal.end(JobEnd.failed(error))
                 self._keeper.close(_RECORDED_S)
+                self._tracker.close()
                 os._exit(_HEAD_LOST)
 
     def _wait_until_fetched(self) -> None:

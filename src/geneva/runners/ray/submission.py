@@ -9,32 +9,32 @@ from typing import Any
 import ray
 
 from geneva.config import Settings
-from geneva.jobs.progress import Progress
-from geneva.jobs.record import JobRecord, JobStatus
 from geneva.pipeline.backfill import BackfillJob
 from geneva.pipeline.environment import environment_versions
+from geneva.pipeline.registration import first_progress, new_record
+from geneva.runners.ray.contexts import current_context
 from geneva.runners.ray.driver_actor import LISTENING_THREADS, DriverActor, Submission
 from geneva.runners.ray.names import NAMESPACE, driver_name
 from geneva.runners.ray.private import wait_until_known
+from geneva.runners.ray.reach import cluster_address
 from geneva.runners.ray.units import NODE_LABEL
 from geneva.storage.job_files import JobFiles
 
 MOST_RESTARTS = 3
 
 
-def first_progress(job: BackfillJob) -> Progress:
-    """Return how far a job is that has not begun."""
-    return Progress(job.job_id, job.location.name, job.column.name)
-
-
-def record_submission(job: BackfillJob) -> None:
+def record_submission(job: BackfillJob, settings: Settings) -> None:
     """Record a job that is to be submitted, in place of an earlier one of its id."""
     files = JobFiles(job.location.database, job.job_id)
     files.clear()
-    progress = first_progress(job)
-    names = progress.job_id, progress.table_name, progress.column_name
     now = datetime.now(timezone.utc)
-    files.write_record(JobRecord(*names, JobStatus.PENDING, now, progress).to_json())
+    record = new_record(job, settings, now, runner="ray", cluster_name=_cluster_name())
+    files.write_record(record.to_json())
+
+
+def _cluster_name() -> str | None:
+    """Return the name that the cluster is defined under, or else its address."""
+    return getattr(current_context(), "cluster_name", None) or cluster_address()
 
 
 def start_driver(

@@ -1,0 +1,129 @@
+"""Keeps a job's record up to date through its tracker, and passes on who wants it cancelled."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from geneva.errors import JobCancelledError
+from geneva.pipeline.driver import StopSignal
+from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, Line, Seen
+from geneva.pipeline.tracker import Report
+
+_INTERVAL_S = 1.0
+_RETRY_S = 0.2
+# While the record cannot be written.
+_MOST_UNWRITTEN = 10_000
+
+
+class RecordKeeper:
+    """Tells the tracker about a job, and the job when somebody cancels it.
+
+    Parameters
+    ----------
+    job_id
+        The job.
+    journal
+        What the job tells.
+    stop
+        Ends the job.
+    deliver
+        Gives a report to the tracker, wherever that is, and says whether to cancel the job.
+    failed
+        Is told why reports cannot be delivered, once until one can be again.
+    heals
+        Whether it is tried again to record the end of the job, in the keeper's thread. Otherwise
+        the end is recorded by whoever closes the keeper: on a local disk that takes less time than
+        to wait for a thread.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        journal: Journal,
+        stop: StopSignal,
+        deliver: Callable[[Report], bool],
+        failed: Callable[[Exception], None],
+        *,
+        heals: bool = True,
+    ) -> None:
+        self._job_id = job_id
+        self._journal = journal
+        self._stop = stop
+        self._deliver = deliver
+        self._failed = failed
+        self._heals = heals
+        self._seen: Seen = NOTHING_SEEN
+        self._unwritten: tuple[Line, ...] = ()
+        self._failing = False
+        self._after_s = 0.0
+        self._lock = threading.Lock()
+        self._began = threading.Event()
+        self._closing = threading.Event()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="geneva-record", daemon=True)
+
+    def start(self, after_s: float = 0.0) -> None:
+        """Begin to keep the record; one that ends before some seconds is written once."""
+        self._after_s = after_s
+        self._thread.start()
+
+    def wait_begun(self, timeout_s: float) -> None:
+        """Wait until it was first tried to write the record."""
+        self._began.wait(timeout_s)
+
+    def close(self, timeout_s: float) -> None:
+        """Record how the job ended, waiting at most so long."""
+        if not self._heals and self._lock.acquire(timeout=timeout_s):
+            try:
+                self._tell(self._journal.unreleased_end)
+            finally:
+                self._over.set()
+                self._lock.release()
+        elif not self._thread.ident:
+            self._thread.start()
+        self._closing.set()
+        self._over.wait(timeout_s)
+
+    def _keep(self) -> None:
+        self._closing.wait(self._after_s)
+        while True:
+            with self._lock:
+                if self._over.is_set():
+                    return
+                end = self._journal.unreleased_end
+                self._tell(end)
+            self._began.set()
+            if end is None:
+                self._closing.wait(_INTERVAL_S)
+            else:
+                time.sleep(_RETRY_S)
+
+    def _tell(self, end: JobEnd | None) -> None:
+        news = self._journal.follow(self._seen, 0)
+        self._seen = news.seen
+        self._unwritten = (self._unwritten + news.lines)[-_MOST_UNWRITTEN:]
+        lines = tuple(line.text for line in self._unwritten)
+        try:
+            cancel = self._deliver(Report(news.progress, lines, end))
+        except Exception as error:  # noqa: BLE001 - the job matters more than its record
+            if not self._failing:
+                self._failing = True
+                self._failed(error)
+            # Another job has the id: its record is not replaced once it has ended.
+            if end is not None and isinstance(error, FileExistsError):
+                self._over.set()
+            return
+        self._unwritten, self._failing = (), False
+        if end is not None:
+            self._over.set()
+        elif cancel:
+            self._stop.ask(cancelled(self._job_id))
+
+
+def cancelled(job_id: str) -> JobCancelledError:
+    """Return the error for a job that somebody stopped."""
+    return JobCancelledError(
+        f"Job {job_id} was cancelled. What was computed is kept; a new backfill goes on from there."
+    )

@@ -1,0 +1,92 @@
+"""All jobs that are recorded with a database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+from geneva.storage.files import JOBS_FOLDER, TableFiles
+from geneva.storage.job_files import ENDED, RECORD
+from geneva.storage.model import TableLocation
+
+# What takes time is the way to the store.
+_READERS = 32
+
+
+class JobFolders:
+    """Lists, reads and removes the folders of jobs.
+
+    Parameters
+    ----------
+    database
+        The database's folder or prefix.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from geneva.storage.job_files import JobFiles
+    >>> database = TableLocation(tempfile.mkdtemp())
+    >>> JobFolders(database).names()
+    []
+    >>> JobFiles(database, "j1").write_record("{}")
+    >>> dict(JobFolders(database).records())
+    {'j1': '{}'}
+    >>> JobFolders(database).remove("j1")
+    >>> JobFolders(database).names()
+    []
+    """
+
+    def __init__(self, database: TableLocation) -> None:
+        self._files = TableFiles(database)
+        self._local = Path(database.uri, JOBS_FOLDER) if database.is_local else None
+
+    def names(self) -> list[str]:
+        """Return the names of the folders, in no order."""
+        if self._local is None:
+            paths = [PurePosixPath(path) for path in self._files.list(JOBS_FOLDER)]
+            return list({path.parent.name for path in paths if path.name in (RECORD, ENDED)})
+        try:
+            with os.scandir(self._local) as found:
+                return [entry.name for entry in found if entry.is_dir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def records(self) -> Iterator[tuple[str, str]]:
+        """Yield the name of each folder with the text of its record."""
+        names = self.names()
+        if self._local is not None:
+            texts: Iterator[str | None] = map(self._read_local, names)
+            yield from ((name, text) for name, text in zip(names, texts, strict=True) if text)
+            return
+        with ThreadPoolExecutor(_READERS) as readers:
+            texts = readers.map(self._read_stored, names)
+            yield from ((name, text) for name, text in zip(names, texts, strict=True) if text)
+
+    def remove(self, name: str) -> None:
+        """Remove a folder."""
+        if self._local is not None:
+            shutil.rmtree(self._local / name, ignore_errors=True)
+            return
+        for path in self._files.list(f"{JOBS_FOLDER}/{name}"):
+            self._files.delete(path)
+
+    def _read_local(self, name: str) -> str | None:
+        return self._read_first(name, lambda path: Path(f"{self._local}/{path}").read_text("utf-8"))
+
+    def _read_stored(self, name: str) -> str | None:
+        def read(path: str) -> str:
+            return str(self._files.read(f"{JOBS_FOLDER}/{path}").to_pybytes(), "utf-8")
+
+        return self._read_first(name, read)
+
+    @staticmethod
+    def _read_first(name: str, read: Callable[[str], str]) -> str | None:
+        for file in (ENDED, RECORD):
+            try:
+                return read(f"{name}/{file}")
+            except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+                continue
+        return None  # Removed since.
