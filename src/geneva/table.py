@@ -659,8 +659,8 @@ skip_frags, task_size, force
     ) -> FunctionDiff:
         """Show old and new values side by side, on a sample of rows; writes nothing.
 
-        The function runs in this process, on rows whose value is not NULL, spread evenly over up to
-        16 fragments. A row that it fails on is shown with its error.
+        The function runs in this process, on rows of several fragments whose value is not NULL. A
+        row that it fails on is shown with its error.
 
         Parameters
         ----------

@@ -155,7 +155,8 @@ def test_a_diff_shows_old_and_new_values(table, program):
 def test_a_diff_takes_a_sample_from_everywhere(table, program):
     diff = table.diff("out", udf=program(), limit=8)
     found = sorted(row["inputs"]["id"] for row in diff.to_arrow().to_pylist())
-    assert (len(found), found[0], found[-1]) == (8, 0, 39)
+    assert (len(found), found[0]) == (8, 0)
+    assert {n // 20 for n in found} == {0, 1}
     assert diff.differing == 0
     diff = table.diff("out", udf=program(), limit=3, where="id > 30")
     assert all(row["inputs"]["id"] > 30 for row in diff.to_arrow().to_pylist())

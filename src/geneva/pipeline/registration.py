@@ -72,7 +72,7 @@ def _config(job: BackfillJob, settings: Settings) -> str:
         given: object = backfill_spec(job.column, job.arguments)
     except InvalidArgumentError:  # It is what ends the job.
         given = job.arguments
-    return json.dumps({**_fields(given), "settings": _fields(settings)}, default=_plain)
+    return json.dumps({**_fields(given), "settings": settings.__getstate__()}, default=_plain)
 
 
 def _fields(part: Any) -> dict[str, Any]:
