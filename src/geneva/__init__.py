@@ -25,14 +25,17 @@ if TYPE_CHECKING:
     from geneva.jobs.result import BackfillJobResult, JobResult, UdfResult
     from geneva.runners.select import get_current_context
     from geneva.table import Table
+    from geneva.transformer.multi_output import Columns
     from geneva.transformer.signature import UDFArgType
     from geneva.transformer.udf import UDF, udf
+    from geneva.transformer.unpacked import UnpackedUDF
 
 version = __version__
 
 # Loaded when they are first used: decorating functions needs no Lance, `geneva --help` no Arrow.
 _LAZY = {
     "BackfillJobResult": "geneva.jobs.result",
+    "Columns": "geneva.transformer.multi_output",
     "Connection": "geneva.db",
     "JobFuture": "geneva.job_future",
     "JobResult": "geneva.jobs.result",
@@ -40,6 +43,7 @@ _LAZY = {
     "UDF": "geneva.transformer.udf",
     "UDFArgType": "geneva.transformer.signature",
     "UdfResult": "geneva.jobs.result",
+    "UnpackedUDF": "geneva.transformer.unpacked",
     "connect": "geneva.db",
     "doctor": "geneva.checkup.doctor",
     "get_current_context": "geneva.runners.select",
@@ -49,12 +53,14 @@ _LAZY = {
 __all__ = [
     "UDF",
     "BackfillJobResult",
+    "Columns",
     "Connection",
     "JobFuture",
     "JobResult",
     "Table",
     "UDFArgType",
     "UdfResult",
+    "UnpackedUDF",
     "__version__",
     "connect",
     "doctor",

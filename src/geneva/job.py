@@ -126,7 +126,7 @@ class ThreadJob(JobFuture):
     @property
     def column_names(self) -> list[str]:
         """The columns that are computed."""
-        return [self._job.column.name]
+        return self._job.column.output_names
 
     def done(self, timeout: float | None = None) -> bool:
         """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""

@@ -39,6 +39,13 @@ from geneva.storage.snapshot import note_lineage
 from geneva.storage.space import free_bytes
 from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
+from geneva.transformer.unpacked import (
+    UnpackedUDF,
+    check_single,
+    packed_of,
+    unpacked_of,
+    unpacked_type,
+)
 from geneva.verification.report import VerificationReport
 from geneva.verification.verify import verify_columns
 
@@ -98,9 +105,11 @@ class Table:
 
         Parameters
         ----------
-        transforms : dict, or what LanceDB takes
+        transforms : dict, UDF, UnpackedUDF, or what LanceDB takes
             By name of the new column: a UDF; a pair ``(udf, input_columns)``; or an SQL expression,
-            which is computed at once. Columns of functions are NULL until :meth:`backfill`.
+            which is computed at once. Columns of functions are NULL until :meth:`backfill`. In
+            place of the dict, a function that returns :class:`Columns`, an :class:`UnpackedUDF`, or
+            a pair of one and its input columns: it names its columns itself.
         **kwargs
             Passed on to LanceDB.
 
@@ -111,16 +120,21 @@ class Table:
         InputTypeError
             A column cannot be given to the parameter that it is bound to.
         InvalidArgumentError
-            A column of that name exists.
+            A column of that name exists, or a function that fills several stands under one name.
         UnpicklableFunctionError
             A function captures an object that cannot be sent to workers.
         """
         if not isinstance(transforms, Mapping):
-            self._lancedb().add_columns(transforms, **kwargs)
+            unpacked, given = unpacked_of(transforms)
+            if unpacked is None:
+                self._lancedb().add_columns(transforms, **kwargs)
+            else:
+                self._add_group(unpacked, given)
             return
         functions, others = {}, {}
         dataset = self._dataset()
         for name, transform in transforms.items():
+            check_single(name, transform)
             function, given = function_of(name, transform)
             if function is None:
                 others[name] = transform
@@ -141,7 +155,8 @@ class Table:
         *alterations : dict
             ``{"path": column, "udf": new_function}``, optionally with ``"input_columns"``, gives a
             column another function: its values stay until the next :meth:`backfill`, which computes
-            them again. Everything else (``rename``, ``nullable``, ``data_type``) is LanceDB's.
+            them again. Of columns that one function fills, each stands for all. Everything else
+            (``rename``, ``nullable``, ``data_type``) is LanceDB's.
         **kwargs
             Passed on to LanceDB.
 
@@ -175,7 +190,7 @@ class Table:
         ColumnNotFoundError
             A column does not exist.
         InvalidArgumentError
-            A computed column that stays reads one of them.
+            A computed column that stays reads one of them, or is computed together with one.
         """
         names = [columns] if isinstance(columns, str) else list(columns)
         dataset = self._dataset()
@@ -494,11 +509,12 @@ class Table:
         column = computed_column(dataset, names[0])
         if udf is None:
             return column
-        function, given = function_of(names[0], udf)
+        function, given = packed_of(names[0], udf)
         if function is None:
             raise InvalidArgumentError(f"udf={udf!r}; expected a function decorated with @udf.")
         inputs = schema.resolve_inputs(dataset, self.name, names[0], function, given)
-        if function.data_type != column.data_type:
+        returned = unpacked_type(function) if column.is_group else function.data_type
+        if returned != column.data_type:
             raise InvalidArgumentError(
                 f"{function.name} returns {function.data_type}, but column {names[0]!r} of "
                 f"{self.name!r} is {column.data_type}."
@@ -510,9 +526,16 @@ class Table:
         note_override(files, column)
         return column
 
+    def _add_group(self, unpacked: UnpackedUDF, given: Sequence[str] | None) -> None:
+        dataset = self._dataset()
+        name = unpacked.fields[0].output_column
+        inputs = schema.resolve_inputs(dataset, self.name, name, unpacked.udf, given)
+        schema.declare_group(dataset, self._location, unpacked, inputs)
+        self._follow()
+
     def _repoint(self, dataset: Dataset, alteration: dict[str, Any]) -> None:
         name = alteration["path"]
-        function, given = function_of(name, alteration["udf"])
+        function, given = packed_of(name, alteration["udf"])
         if function is None:
             raise InvalidArgumentError(
                 f"{alteration['udf']!r} is not a function decorated with @udf."

@@ -319,12 +319,13 @@ class BackfillRun:
             launched_at=self._launched_at,
             completed_at=datetime.now(timezone.utc),
             columns={
-                column.name: UdfResult(
+                name: UdfResult(
                     udf_name=column.udf_name,
                     udf_version=column.udf_version,
                     rows_processed=progress.rows_done,
                     input_columns=list(column.input_columns),
                 )
+                for name in column.output_names
             },
             version=version,
             concurrency=self._granted,

@@ -7,6 +7,7 @@ it: opening, listing, planning and reading a table never do.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import platform
@@ -19,9 +20,11 @@ from geneva.errors import NotComputedError, UnpicklableFunctionError
 from geneva.storage.column_file import storage_field
 from geneva.storage.dataset import Dataset, lance_field
 from geneva.storage.files import FUNCTIONS_FOLDER, TableFiles
-from geneva.storage.model import ComputedColumn
+from geneva.storage.groups import group_metadata, is_grouped, siblings, struct_field
+from geneva.storage.model import ComputedColumn, Output
 from geneva.transformer.pickling import digest, pickle_by_value
 from geneva.transformer.udf import UDF
+from geneva.transformer.unpacked import UnpackedUDF
 
 _KEY = "virtual_column"
 BACKEND = "opengeneva/1"
@@ -122,6 +125,17 @@ def declared_field(name: str, function: UDF, inputs: list[str], payload: str) ->
     return storage_field(name, function.data_type, metadata, function.is_blob)
 
 
+def declared_group(unpacked: UnpackedUDF, inputs: list[str], payload: str) -> list[pa.Field]:
+    """Return the fields that declare the columns of a function which fills several."""
+    definition = definition_metadata(unpacked.udf, inputs, payload)
+    fields = unpacked.fields
+    groups = group_metadata([one.struct_field_name for one in fields])
+    return [
+        one.field.with_metadata({**_text(one.field.metadata), **definition, **group})
+        for one, group in zip(fields, groups, strict=True)
+    ]
+
+
 def is_computed(field: pa.Field) -> bool:
     """Say whether a field's metadata define a computed column."""
     return (field.metadata or {}).get(_KEY.encode()) == b"true"
@@ -135,7 +149,7 @@ def definition_of(field: pa.Field) -> dict[str, str]:
     >>> definition_of(pa.field("c", pa.int8(), metadata={"virtual_column.udf_name": "f"}))
     {'udf_name': 'f'}
     """
-    metadata = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+    metadata = _text(field.metadata)
     own = f"{_KEY}."
     return {k.removeprefix(own): v for k, v in metadata.items() if k.startswith(own)}
 
@@ -173,18 +187,23 @@ def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
     """
     check_computed(dataset, name)
     field = dataset.schema.field(name)
-    metadata = {k.decode(): v.decode() for k, v in field.metadata.items()}
+    metadata = _text(field.metadata)
     if metadata.get(f"{_KEY}.udf_backend") != BACKEND:
         raise NotComputedError(
             f"Column {name!r} was defined by another program "
             f"({metadata.get(f'{_KEY}.udf_backend')!r}), whose functions cannot be run here. "
             f"Attach the function again: alter_columns({{'path': '{name}', 'udf': my_udf}})."
         )
+    fields = siblings(dataset.schema, field)
+    outputs = tuple(_output(dataset, one) for one in fields)
     blob = isinstance(field.type, pa.ExtensionType)
+    data_type = pa.large_binary() if blob else field.type
+    if is_grouped(field):
+        data_type = pa.struct([(struct_field(one), one.type) for one in fields])
     return ComputedColumn(
         name=name,
-        field_id=lance_field(dataset, name).id(),  # type: ignore[union-attr]
-        data_type=pa.large_binary() if blob else field.type,
+        field_id=outputs[0].field_id,
+        data_type=data_type,
         is_blob=blob,
         udf_name=metadata[f"{_KEY}.udf_name"],
         udf_version=metadata[f"{_KEY}.udf_version"],
@@ -192,7 +211,27 @@ def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
         input_columns=tuple(json.loads(metadata[f"{_KEY}.udf_inputs"])),
         options=json.loads(metadata[f"{_KEY}.udf_options"]),
         repointed=f"{_KEY}.repointed_at" in metadata,
+        outputs=outputs,
     )
+
+
+def distinct_columns(dataset: Dataset) -> list[ComputedColumn]:
+    """Return the computed columns of a table that can be run here, a group once."""
+    found: dict[int, ComputedColumn] = {}
+    for name in computed_columns(dataset):
+        with contextlib.suppress(NotComputedError):  # Another program's.
+            column = computed_column(dataset, name)
+            found.setdefault(column.field_id, column)
+    return list(found.values())
+
+
+def _output(dataset: Dataset, field: pa.Field) -> Output:
+    held = struct_field(field) if is_grouped(field) else None
+    return Output(field.name, lance_field(dataset, field.name).id(), held)  # type: ignore[union-attr]
+
+
+def _text(metadata: dict[bytes, bytes] | None) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (metadata or {}).items()}
 
 
 def with_function(

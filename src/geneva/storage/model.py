@@ -213,8 +213,8 @@ class FragmentState:
 
 
 @dataclass(frozen=True, slots=True)
-class ComputedColumn:
-    """A computed column as its field metadata describes it; the function itself stays packed.
+class Output:
+    """A column of the table that holds what a function computes, or a field of it.
 
     Attributes
     ----------
@@ -222,8 +222,27 @@ class ComputedColumn:
         Name of the column.
     field_id : int
         Id of its field.
+    struct_field : str or None
+        Field of the function's struct that it holds; None for the whole value.
+    """
+
+    name: str
+    field_id: int
+    struct_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedColumn:
+    """A computed column as its field metadata describes it; the function itself stays packed.
+
+    Attributes
+    ----------
+    name : str
+        Name of the column; of a group, of the one that was asked for.
+    field_id : int
+        Id of its field; of a group, of its first one. What jobs keep is known by it.
     data_type : pa.DataType
-        Type of its values in memory (``large_binary`` for a blob).
+        Type of its values in memory (``large_binary`` for a blob). Of a group, a struct of them.
     is_blob : bool
         Whether it is stored as blobs.
     udf_name, udf_version : str
@@ -236,6 +255,8 @@ class ComputedColumn:
         Needs and sizes given to ``@udf``: num_cpus, num_gpus, memory, batch_size, ...
     repointed : bool
         Whether another function may have computed values that came with an append.
+    outputs : tuple of Output
+        The columns that hold the values: one, or those of a group in the order of the struct.
     """
 
     name: str
@@ -248,6 +269,21 @@ class ComputedColumn:
     input_columns: tuple[str, ...]
     options: dict[str, object] = field(default_factory=dict)
     repointed: bool = False
+    outputs: tuple[Output, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.outputs:
+            object.__setattr__(self, "outputs", (Output(self.name, self.field_id),))
+
+    @property
+    def is_group(self) -> bool:
+        """Whether the fields of the function's struct are columns of their own."""
+        return self.outputs[0].struct_field is not None
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the columns that hold the values."""
+        return [output.name for output in self.outputs]
 
 
 @dataclass(frozen=True, slots=True)

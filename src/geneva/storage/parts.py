@@ -49,6 +49,9 @@ def write_part(
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
         for batch_offsets, batch_values in zip(offsets, values, strict=True):
+            if batch_values.type != data_type:
+                # A struct whose fields the function says are never NULL; their columns may be.
+                batch_values = batch_values.cast(data_type)
             columns = [pa.array(batch_offsets, pa.uint32()), batch_values]
             writer.write_batch(pa.record_batch(columns, schema=schema))
     kind = "dense" if dense else "sparse"

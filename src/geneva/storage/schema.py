@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Sequence
 
+import pyarrow as pa
 import tenacity
 from lance.commit import CommitConflictError
 
@@ -14,6 +15,7 @@ from geneva.storage.dataset import Dataset, lance_field
 from geneva.storage.definitions import (
     computed_columns,
     declared_field,
+    declared_group,
     definition_metadata,
     is_computed,
     pack_function,
@@ -21,10 +23,12 @@ from geneva.storage.definitions import (
     store_function,
 )
 from geneva.storage.files import TableFiles
+from geneva.storage.groups import check_dropped_together, is_grouped, siblings, struct_field
 from geneva.storage.model import TableLocation
 from geneva.transformer.signature import UDFArgType
 from geneva.transformer.types import hint_accepts
 from geneva.transformer.udf import UDF
+from geneva.transformer.unpacked import UnpackedUDF, unpacked_type
 
 
 def check_column(dataset: Dataset, table: str, name: str) -> None:
@@ -90,11 +94,7 @@ def declare_columns(
     """Add computed columns to a table, all NULL, in one commit."""
     existing = set(dataset.schema.names)
     for name in functions:
-        if name in existing:
-            raise InvalidArgumentError(
-                f"Column {name!r} exists in table {location.name!r} already. "
-                f"alter_columns({{'path': {name!r}, 'udf': my_udf}}) gives it another function."
-            )
+        _check_new(name, existing, location)
     packed = {name: pack_function(function) for name, (function, _) in functions.items()}
     fields = [
         declared_field(name, function, inputs, packed[name].path)
@@ -102,6 +102,30 @@ def declare_columns(
     ]
     for one in packed.values():
         store_function(TableFiles(location), one)
+    _add(dataset, fields)
+
+
+def declare_group(
+    dataset: Dataset, location: TableLocation, unpacked: UnpackedUDF, inputs: list[str]
+) -> None:
+    """Add the columns of a function that fills several, all NULL, in one commit."""
+    existing = set(dataset.schema.names)
+    for one in unpacked.fields:
+        _check_new(one.output_column, existing, location)
+    packed = pack_function(unpacked.udf)
+    store_function(TableFiles(location), packed)
+    _add(dataset, declared_group(unpacked, inputs, packed.path))
+
+
+def _check_new(name: str, existing: set[str], location: TableLocation) -> None:
+    if name in existing:
+        raise InvalidArgumentError(
+            f"Column {name!r} exists in table {location.name!r} already. "
+            f"alter_columns({{'path': {name!r}, 'udf': my_udf}}) gives it another function."
+        )
+
+
+def _add(dataset: Dataset, fields: list[pa.Field]) -> None:
     for attempt in _retrying():
         with attempt:
             dataset.checkout_version(dataset.latest_version).add_columns(fields)
@@ -117,12 +141,17 @@ def repoint_column(
     InvalidArgumentError
         The function's type is not the column's.
     """
+    together = siblings(dataset.schema, dataset.schema.field(name))
     current = _column_type(dataset, name)
     wanted = declared_field(name, function, inputs, "").type
+    if is_grouped(together[0]):
+        current = pa.struct([(struct_field(one), one.type) for one in together])
+        wanted = unpacked_type(function)
     if current != wanted:
         raise InvalidArgumentError(
             f"{function.name} returns {wanted}, but column {name!r} of {location.name!r} is "
-            f"{current}. Drop the column and add it again with the new function."
+            f"{'computed as ' if is_grouped(together[0]) else ''}{current}. Drop the column and "
+            "add it again with the new function."
         )
     packed = pack_function(function)
     store_function(TableFiles(location), packed)
@@ -130,19 +159,20 @@ def repoint_column(
     if is_computed(dataset.schema.field(name)):
         metadata |= repointed_metadata(dataset, name, metadata)
     metadata.pop("lance-encoding:blob", None)
-    dataset.update_field_metadata({name: metadata})
+    dataset.update_field_metadata({one.name: metadata for one in together})
 
 
 def rename_inputs(dataset: Dataset, old: str, new: str) -> None:
     """Let computed columns that read a renamed column follow it."""
+    changes = {}
     for name in computed_columns(dataset):
         metadata = dataset.schema.field(name).metadata
         inputs = json.loads(metadata[b"virtual_column.udf_inputs"])
         renamed = [_renamed(column, old, new) for column in inputs]
         if renamed != inputs:
-            dataset.update_field_metadata(
-                {name: {"virtual_column.udf_inputs": json.dumps(renamed)}}
-            )
+            changes[name] = {"virtual_column.udf_inputs": json.dumps(renamed)}
+    if changes:
+        dataset.update_field_metadata(changes)
 
 
 def check_alteration(dataset: Dataset, table: str, alteration: dict[str, object]) -> None:
@@ -162,13 +192,16 @@ def check_alteration(dataset: Dataset, table: str, alteration: dict[str, object]
 
 
 def check_droppable(dataset: Dataset, table: str, names: Sequence[str]) -> None:
-    """Refuse to drop a column that a computed one reads.
+    """Refuse to drop a column that a computed one reads, or that is computed with others.
 
     Raises
     ------
     InvalidArgumentError
-        Which computed column reads it.
+        Which computed column reads it, or which are computed together with it.
     """
+    check_dropped_together(
+        dataset.schema, table, [name for name in names if name in dataset.schema.names]
+    )
     for reader in computed_columns(dataset):
         if reader in names:
             continue

@@ -73,6 +73,10 @@ def _definition(facts: ColumnFacts) -> Iterator[Finding]:
         names = ", ".join(map(repr, facts.missing_inputs))
         expected = f"the column {names}, which the function reads"
         yield wrong(expected=expected, found=_NOTHING, repair=bind)
+    if facts.missing_siblings:
+        names = ", ".join(map(repr, facts.missing_siblings))
+        again = "Drop the columns that are left of its group, and add the function again."
+        yield wrong(expected=f"columns for {names} beside it", found=_NOTHING, repair=again)
     yield from _function(facts, repair)
 
 
