@@ -11,7 +11,9 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
+from geneva.pipeline.passes import run_passes
 from geneva.progress.display import choose_display
+from geneva.progress.in_turn import InTurn
 from geneva.recorded_job import RecordedJob
 from geneva.runners.pool import session_pool
 from geneva.runners.select import chosen_runner, connect_to_ray, workplace
@@ -45,7 +47,9 @@ def run_job(
     if kind == "process":
         # It starts while this thread looks and plans.
         session_pool().prestart()
-    display = choose_display(wanted=progress, bars=kind != "inline", interval_s=interval_s)
+    display = InTurn(
+        lambda: choose_display(wanted=progress, bars=kind != "inline", interval_s=interval_s)
+    )
 
     def show(now: Progress) -> None:
         display.show(now)
@@ -61,8 +65,14 @@ def run_job(
             from geneva.runners.ray.client import ClusterRun
 
             return ClusterRun(job, settings(), show, stop).run()
-        place = workplace(kind, job)
-        return BackfillRun(job, place.admit, place.make_runner, settings(), show, stop).run()
+
+        def run_one(one: BackfillJob, show_one: Callable[[Progress], None]) -> BackfillJobResult:
+            place = workplace(kind, one)
+            return BackfillRun(
+                one, place.admit, place.make_runner, settings(), show_one, stop
+            ).run()
+
+        return run_passes(job, show, stop, run_one)
     finally:
         display.close()
 
@@ -91,7 +101,8 @@ def begin_job(job: BackfillJob, *, runner: str | None, progress: bool) -> JobFut
 
 
 def _show_recorded(job: RecordedJob) -> None:
-    display = choose_display(wanted=True, bars=True, interval_s=settings().progress_interval_s)
+    interval_s = settings().progress_interval_s
+    display = InTurn(lambda: choose_display(wanted=True, bars=True, interval_s=interval_s))
     try:
         job.watch(display.show)
     finally:
@@ -126,7 +137,7 @@ class ThreadJob(JobFuture):
     @property
     def column_names(self) -> list[str]:
         """The columns that are computed."""
-        return self._job.column.output_names
+        return self._job.column_names
 
     def done(self, timeout: float | None = None) -> bool:
         """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""

@@ -58,7 +58,7 @@ class RecordedJob(JobFuture):
     @property
     def column_names(self) -> list[str]:
         """The columns that are computed."""
-        return [self._record.column_name]
+        return list(self._record.column_names) or [self._record.column_name]
 
     def record(self) -> JobRecord:
         """Return the job as it is recorded now."""

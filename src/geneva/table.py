@@ -6,19 +6,22 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, overload
 
 from geneva.errors import InvalidArgumentError
 from geneva.job import begin_job, run_job
 from geneva.job_future import JobFuture
 from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.column_status import ColumnStatus
+from geneva.jobs.dependencies import check_acyclic, in_order, reads_of
 from geneva.jobs.planner import Plan
+from geneva.jobs.plans import Plans
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments, backfill_spec, check_arguments
 from geneva.pipeline.admission import footprint_on
 from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
 from geneva.pipeline.provenance import status_of
+from geneva.pipeline.selection import outdated_columns, warn_of_stale_inputs
 from geneva.pipeline.upkeep import clean_up
 from geneva.resources.admission import admit
 from geneva.runners.select import shape_here
@@ -27,6 +30,7 @@ from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import (
     computed_column,
     computed_columns,
+    distinct_columns,
     pack_function,
     store_function,
     with_function,
@@ -221,9 +225,9 @@ class Table:
 
     def backfill(
         self,
-        columns: str | Sequence[str],
+        columns: str | Sequence[str] | None = None,
         *,
-        udf: UDF | None = None,
+        udf: UDF | UnpackedUDF | None = None,
         where: str | None = None,
         concurrency: int = 8,
         intra_applier_concurrency: int = 1,
@@ -248,7 +252,7 @@ class Table:
         _admission_check: bool | None = None,
         _admission_strict: bool | None = None,
     ) -> BackfillJobResult:
-        """Compute the rows of a computed column that are missing or stale.
+        """Compute the rows of computed columns that are missing or stale.
 
         A row is stale when another version of the function computed it, or when its inputs changed
         since; rows that others moved are followed through the table's history. What is computed is
@@ -257,9 +261,12 @@ class Table:
         Parameters
         ----------
         columns
-            The computed column.
+            The computed column, or several: they are computed one after the other, each after those
+            that it is computed from. Default: every computed column that is not up to date, and
+            those that are computed from it. Columns that one function fills are computed together,
+            whichever is named.
         udf
-            Use this function for this job instead of the column's own.
+            Use this function for this job instead of the column's own. For one column only.
         where
             SQL filter: compute only rows that match.
         concurrency
@@ -328,7 +335,7 @@ class Table:
             The job ended early.
         """
         arguments = _arguments(locals())
-        job = self._job(columns, udf, arguments, job_id)
+        job = self._asked(columns, udf, arguments, job_id)
         try:
             return run_job(job, runner=runner, progress=progress)
         finally:
@@ -336,9 +343,9 @@ class Table:
 
     def backfill_async(
         self,
-        columns: str | Sequence[str],
+        columns: str | Sequence[str] | None = None,
         *,
-        udf: UDF | None = None,
+        udf: UDF | UnpackedUDF | None = None,
         progress: bool = False,
         runner: str | None = None,
         job_id: str | None = None,
@@ -358,7 +365,7 @@ class Table:
         unknown = set(kwargs) - set(BackfillArguments.__dataclass_fields__)
         if unknown:
             raise TypeError(f"backfill_async() got an unexpected argument {min(unknown)!r}")
-        job = self._job(columns, udf, arguments, job_id)
+        job = self._asked(columns, udf, arguments, job_id)
         return begin_job(job, runner=runner, progress=progress)
 
     def cleanup_checkpoints(self, *, dry_run: bool = False, resumable: bool = False) -> Cleanup:
@@ -383,11 +390,16 @@ class Table:
         """
         return clean_up(self._location, dry_run=dry_run, resumable=resumable)
 
-    def plan_backfill(
+    # The overloads say only what decides the result.
+    @overload
+    def plan_backfill(self, col_name: str, **arguments: Any) -> Plan: ...
+    @overload
+    def plan_backfill(self, col_name: Sequence[str] | None = None, **arguments: Any) -> Plans: ...
+    def plan_backfill(  # type: ignore[misc]
         self,
-        col_name: str,
+        col_name: str | Sequence[str] | None = None,
         *,
-        udf: UDF | None = None,
+        udf: UDF | UnpackedUDF | None = None,
         where: str | None = None,
         concurrency: int = 8,
         intra_applier_concurrency: int = 1,
@@ -399,17 +411,25 @@ class Table:
         task_size: int | None = None,
         read_version: int | None = None,
         force: bool = False,
-    ) -> Plan:
+    ) -> Plan | Plans:
         """Say what :meth:`backfill` would do and what it would ask for, without doing it.
 
         Returns
         -------
-        Plan
-            The same object that the run executes; ``print()`` it.
+        Plan or Plans
+            The same object that the run executes; ``print()`` it. Of several columns, or none
+            named, the plans in the order in which they are computed.
         """
         arguments = _arguments(locals())
         job = self._job(col_name, udf, arguments, None)
-        spec, planned = plan(job, open_dataset(self._location, read_version))
+        dataset = open_dataset(self._location, read_version)
+        if isinstance(col_name, str):
+            return self._plan(job, dataset)
+        plans = [self._plan(replace(job, column=one, then=()), dataset) for one in job.columns]
+        return Plans(tuple(plans), {k: v for k, v in reads_of(job.columns).items() if v})
+
+    def _plan(self, job: BackfillJob, dataset: Dataset) -> Plan:
+        spec, planned = plan(job, dataset)
         shape = shape_here()
         footprint = footprint_on(spec, shape)
         return replace(
@@ -487,36 +507,57 @@ class Table:
         """
         return verify_columns(self._dataset(), self._location, column, deep=deep)
 
+    def _asked(
+        self,
+        columns: str | Sequence[str] | None,
+        udf: UDF | UnpackedUDF | None,
+        arguments: BackfillArguments,
+        job_id: str | None,
+    ) -> BackfillJob:
+        job = self._job(columns, udf, arguments, job_id)
+        warn_of_stale_inputs(self._dataset(), self._location, job.columns, arguments)
+        return job
+
     def _job(
         self,
-        columns: str | Sequence[str],
-        udf: UDF | None,
+        columns: str | Sequence[str] | None,
+        udf: UDF | UnpackedUDF | None,
         arguments: BackfillArguments,
         job_id: str | None,
     ) -> BackfillJob:
         check_arguments(arguments)
-        column = self._computed(self._dataset(), columns, udf)
-        backfill_spec(column, arguments)  # Refuses what contradicts the function's own sizes.
-        return BackfillJob(job_id or new_job_id(), self._location, column, arguments)
+        dataset = self._dataset()
+        names = [columns] if isinstance(columns, str) else list(columns or ())
+        if udf is not None and len(names) != 1:
+            raise InvalidArgumentError(f"udf= is for one column; columns={columns!r}.")
+        if columns is None:
+            found = outdated_columns(dataset, self._location, arguments)
+        else:
+            found = in_order([self._computed(dataset, name, udf) for name in names])
+        if not found:
+            raise InvalidArgumentError(f"columns={columns!r} names no column.")
+        for column in found:
+            backfill_spec(column, arguments)  # Refuses what contradicts the function's own sizes.
+        first, *then = found
+        return BackfillJob(
+            job_id or new_job_id(), self._location, first, arguments, then=tuple(then)
+        )
 
     def _computed(
-        self, dataset: Dataset, columns: str | Sequence[str], udf: UDF | None
+        self, dataset: Dataset, name: str, udf: UDF | UnpackedUDF | None
     ) -> ComputedColumn:
-        names = [columns] if isinstance(columns, str) else list(columns)
-        if len(names) != 1:
-            raise InvalidArgumentError(f"columns={columns!r}; expected one column per backfill.")
-        schema.check_column(dataset, self.name, names[0])
-        column = computed_column(dataset, names[0])
+        schema.check_column(dataset, self.name, name)
+        column = computed_column(dataset, name)
         if udf is None:
             return column
-        function, given = packed_of(names[0], udf)
+        function, given = packed_of(name, udf)
         if function is None:
             raise InvalidArgumentError(f"udf={udf!r}; expected a function decorated with @udf.")
-        inputs = schema.resolve_inputs(dataset, self.name, names[0], function, given)
+        inputs = schema.resolve_inputs(dataset, self.name, name, function, given)
         returned = unpacked_type(function) if column.is_group else function.data_type
         if returned != column.data_type:
             raise InvalidArgumentError(
-                f"{function.name} returns {function.data_type}, but column {names[0]!r} of "
+                f"{function.name} returns {function.data_type}, but column {name!r} of "
                 f"{self.name!r} is {column.data_type}."
             )
         packed = pack_function(function)
@@ -542,6 +583,7 @@ class Table:
             )
         given = alteration.get("input_columns", given)
         inputs = schema.resolve_inputs(dataset, self.name, name, function, given)
+        check_acyclic(distinct_columns(dataset), name, inputs)
         schema.repoint_column(dataset, self._location, name, function, inputs)
 
     def _dataset(self) -> Dataset:

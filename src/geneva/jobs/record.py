@@ -85,6 +85,8 @@ class JobRecord:
         What was done, when it is DONE.
     error : RecordedError or None
         What ended it, when it is FAILED or CANCELLED.
+    column_names : tuple of str
+        All columns that it fills.
     """
 
     job_id: str
@@ -96,6 +98,7 @@ class JobRecord:
     beat: int = 0
     result: BackfillJobResult | None = None
     error: RecordedError | None = None
+    column_names: tuple[str, ...] = ()
 
     def running(self, progress: Progress) -> JobRecord:
         """Return the record of a job that goes on; one that has ended stays as it is."""
@@ -155,6 +158,7 @@ class JobRecord:
                     "progress": Progress(**_known(Progress, values["progress"])),
                     "result": None if result is None else _result(result),
                     "error": None if error is None else RecordedError(**error),
+                    "column_names": tuple(values.get("column_names", ())),
                 }
             )
         except (KeyError, TypeError, AttributeError) as error:

@@ -69,6 +69,8 @@ class BackfillJob:
         How, as the caller said it.
     call_id : str
         The call of ``backfill``; all drivers of a job on a cluster have the same.
+    then : tuple of ComputedColumn
+        Columns to compute after that one, in this order.
     """
 
     job_id: str
@@ -76,6 +78,17 @@ class BackfillJob:
     column: ComputedColumn
     arguments: BackfillArguments
     call_id: str = field(default_factory=new_job_id)
+    then: tuple[ComputedColumn, ...] = ()
+
+    @property
+    def columns(self) -> tuple[ComputedColumn, ...]:
+        """All that is computed, in order."""
+        return (self.column, *self.then)
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of all columns that are filled."""
+        return [name for column in self.columns for name in column.output_names]
 
 
 def plan(

@@ -73,13 +73,13 @@ class RecordKeeper:
         self._thread = threading.Thread(target=self._keep, daemon=True)
 
     def start(self) -> None:
-        """Begin to keep the record."""
-        self._thread.start()
+        """Begin to keep the record, if that has not begun."""
+        if not self._thread.ident:
+            self._thread.start()
 
     def close(self, timeout_s: float) -> None:
         """Record how the job ended, waiting at most so long, and end the tracker."""
-        if not self._thread.ident:
-            self._thread.start()
+        self.start()
         self._closing.set()
         self._recorded.wait(timeout_s)
         self._end_actor()

@@ -34,7 +34,10 @@ def record_submission(job: BackfillJob) -> None:
     progress = first_progress(job)
     names = progress.job_id, progress.table_name, progress.column_name
     now = datetime.now(timezone.utc)
-    files.write_record(JobRecord(*names, JobStatus.PENDING, now, progress).to_json())
+    record = JobRecord(
+        *names, JobStatus.PENDING, now, progress, column_names=tuple(job.column_names)
+    )
+    files.write_record(record.to_json())
 
 
 def start_driver(
