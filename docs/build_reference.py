@@ -15,6 +15,7 @@ from geneva import errors
 from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.column_status import ColumnStatus, ComputedBy, FragmentStatus
 from geneva.jobs.planner import Plan
+from geneva.jobs.plans import Plans
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
 from geneva.recorded_job import RecordedJob
@@ -28,9 +29,9 @@ _HEAD = """\
 
 Written by `make docs` from the docstrings. Change those, not this page.
 
-`Plan`, `ColumnStatus`, `FragmentStatus`, `ComputedBy`, `Cleanup`, `Progress`, `RecordedJob`,
-`JobRecord`, `Report`, `Check`, `VerificationReport`, `VerifiedColumn` and `Finding` are returned;
-they are not imported from `geneva`. The errors stand in `geneva.errors`.
+`Plan`, `Plans`, `ColumnStatus`, `FragmentStatus`, `ComputedBy`, `Cleanup`, `Progress`,
+`RecordedJob`, `JobRecord`, `Report`, `Check`, `VerificationReport`, `VerifiedColumn` and `Finding`
+are returned; they are not imported from `geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
@@ -48,7 +49,7 @@ def reference() -> str:
     pieces += [_described(f"geneva.{name}", public[name]) for name in [*first, *sorted(others)]]
     status = (ColumnStatus, FragmentStatus, ComputedBy, Cleanup)
     verified = (VerificationReport, VerifiedColumn, Finding)
-    returned = (Plan, *status, Progress, RecordedJob, JobRecord, Report, Check, *verified)
+    returned = (Plan, Plans, *status, Progress, RecordedJob, JobRecord, Report, Check, *verified)
     pieces += [*(_described(kind.__name__, kind) for kind in returned), _errors()]
     return "\n".join(pieces).rstrip() + "\n"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from datetime import timedelta
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -222,14 +221,6 @@ def test_in_the_background(chain, runner):
 def slow(id: int) -> int:
     time.sleep(0.01)
     return id
-
-
-def test_the_timeout_is_that_of_all_columns(make_table):
-    table = make_table(20, 20)
-    table.add_columns({"x": slow, "y": slow})
-    for timeout in (0.25, timedelta(seconds=0.25)):
-        with pytest.raises(errors.BackfillTimeoutError, match=r"docs\.y"):
-            backfill(table, ["x", "y"], timeout=timeout, force=True)
 
 
 def test_a_cancel_ends_all_columns(make_table):
