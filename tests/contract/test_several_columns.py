@@ -254,4 +254,4 @@ def test_a_job_that_goes_on_is_not_finished_between_columns(chain):
     seen = []
     run_job(job, runner="inline", progress=False, listen=seen.append)
     ends_seen = [(one.column_name, one.finished) for one in seen if one.stage == "done"]
-    assert ends_seen == [("a", False), ("b", False), ("c", True)]
+    assert ends_seen == [("a", False), ("b", False), ("c", False), ("c", True)]

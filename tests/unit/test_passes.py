@@ -18,8 +18,8 @@ from geneva.pipeline.passes import run_passes
 from geneva.storage.model import ComputedColumn, TableLocation
 
 COLUMNS = [
-    ComputedColumn(name, i, pa.int64(), False, f"f_{name}", "1", "", ("id",))
-    for i, name in enumerate("abc")
+    ComputedColumn(name, i, pa.int64(), False, f"f_{name}", "1", "", (reads,))
+    for i, (name, reads) in enumerate([("a", "id"), ("b", "a"), ("c", "b")])
 ]
 
 
@@ -88,6 +88,7 @@ def test_the_result_and_the_end_are_those_of_all():
     assert [(one.column_name, one.finished) for one in seen] == [
         ("a", False),
         ("b", False),
+        ("c", False),
         ("c", True),
     ]
     assert {name: done.rows_processed for name, done in found.columns.items()} == {

@@ -109,10 +109,15 @@ def combined(results: Sequence[BackfillJobResult]) -> BackfillJobResult:
         for name, number in one.metrics.items():
             most = name == _PEAK and max(metrics.get(name, 0), number)
             metrics[name] = most or metrics.get(name, 0) + number
+    columns: dict[str, UdfResult] = {}
+    for one in results:
+        for name, done in one.columns.items():
+            rows = columns[name].rows_processed if name in columns else 0
+            columns[name] = attrs.evolve(done, rows_processed=rows + done.rows_processed)
     return attrs.evolve(
         last,
         launched_at=first.launched_at,
-        columns={name: done for one in results for name, done in one.columns.items()},
+        columns=columns,
         concurrency=max(one.concurrency for one in results),
         metrics=metrics,
     )

@@ -41,11 +41,13 @@ from geneva.pipeline.output import TaskOutput
 from geneva.pipeline.peak_memory import PeakMemory
 from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.definitions import load_function
+from geneva.storage.definitions import bound_functions
 from geneva.storage.files import TableFiles
 from geneva.storage.model import Part, RowRange, unpack_rows
 from geneva.storage.reader import RowReader, row_id_at
-from geneva.transformer.binding import BoundFunction, CallFailed, bind
+from geneva.storage.shared import SharedFiles, each_column, open_files
+from geneva.transformer.binding import BoundFunction, CallFailed
+from geneva.transformer.shared_function import SharedFunction
 
 _REPORT_S = 0.05
 
@@ -88,7 +90,7 @@ class Applier:
         self._memory = memory
         self._place = place
         self._files = TableFiles(context.location)
-        self._bound: BoundFunction | None = None
+        self._bound: BoundFunction | SharedFunction | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._sizer = BatchSizer(context.batch_size, context.checkpoint_size)
         self._reported_at = 0.0
@@ -99,10 +101,10 @@ class Applier:
         return open_dataset(self._context.location, self._context.version)
 
     @cached_property
-    def column_files(self) -> ColumnFiles:
+    def column_files(self) -> ColumnFiles | SharedFiles:
         """Where the job's column files go."""
         context = self._context
-        return ColumnFiles(self.dataset, context.location, context.column, context.call_id)
+        return open_files(self.dataset, context.location, context.column, context.call_id)
 
     def run(
         self, task: ApplyTask, fragment: FragmentPlan, control: TaskControl, emit: Emit
@@ -154,12 +156,11 @@ class Applier:
         check_environment(self._context.versions, self._place)
         columns = list(self._context.column.input_columns)
         self._reader = RowReader(self.dataset, columns, self._sizer.fixed)
-        payload = self._context.column.payload
-        packed = self._files.read(payload)
+        targets = each_column(self._context.column)
+        packed = [self._files.read(target.payload) for target in targets]
         # From here on it is the user's code that takes the time: imports, and setup().
         self._activity.enter(Stage.SETUP)
-        function = load_function(packed, payload)
-        self._bound = bind(function, columns)
+        self._bound = bound_functions(self._context.column, packed)
         try:
             self._bound.set_up()
         except (Exception, SystemExit) as cause:
@@ -199,7 +200,8 @@ class Applier:
             self._activity.enter(Stage.READ)
             row_id = row_id_at(self.dataset, fragment.fragment_id, offset)
             place = replace(place, row_id=row_id, rows=1)
-        return call_error(self._context, failed, place)
+        target = each_column(self._context.column)[failed.function]
+        return call_error(replace(self._context, column=target), failed, place)
 
     def _computed(
         self,

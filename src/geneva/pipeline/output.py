@@ -20,7 +20,7 @@ from geneva.pipeline.provenance import file_metadata
 from geneva.storage.column_file import ColumnFiles, ColumnFileWriter
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ColumnFile, Part, RowRange
-from geneva.storage.parts import part_folder, write_part
+from geneva.storage.shared import SharedFiles, SharedWriter, write_values
 
 _MOST_BUFFERED_BYTES = 4 << 20
 
@@ -43,7 +43,7 @@ class TaskOutput:
     def __init__(
         self,
         context: JobContext,
-        column_files: ColumnFiles,
+        column_files: ColumnFiles | SharedFiles,
         task: ApplyTask,
         fragment: FragmentPlan,
         control: TaskControl,
@@ -61,7 +61,7 @@ class TaskOutput:
         self._values: list[pa.Array] = []
         self._bytes = 0
         self._rows = 0
-        self._direct: ColumnFileWriter | None = None
+        self._direct: ColumnFileWriter | SharedWriter | None = None
         self._part_start = task.rows.start
         self._position = task.rows.start
         self._opened_at = time.perf_counter()
@@ -131,7 +131,7 @@ class TaskOutput:
         share = (self._position - self._task.rows.start) / len(self._task.rows)
         return (now_s - self._opened_at) / share < self._control.checkpoint_interval_s / 2
 
-    def _open_direct(self) -> ColumnFileWriter:
+    def _open_direct(self) -> ColumnFileWriter | SharedWriter:
         fragment = self._fragment
         writer = self._column_files.open(fragment.fingerprint, complete=fragment.complete)
         for offsets, values in zip(self._offsets, self._values, strict=True):
@@ -146,9 +146,10 @@ class TaskOutput:
             self._direct = None
             self._offsets, self._values = [offsets], [values]
         if self._offsets:
-            part = write_part(
+            part = write_values(
                 TableFiles(self._context.location),
-                part_folder(self._context.column.field_id, self._fragment.fingerprint),
+                self._context.column,
+                self._fragment.fingerprint,
                 self._context.call_id,
                 (
                     self._fragment.fragment_id,
@@ -157,7 +158,6 @@ class TaskOutput:
                 ),
                 self._offsets,
                 self._values,
-                self._context.column.data_type,
             )
             self._note_part(part)
         self._part_start = stop

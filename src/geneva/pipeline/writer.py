@@ -18,8 +18,8 @@ from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset
 from geneva.storage.files import TableFiles
 from geneva.storage.model import Part, pack_rows, unpack_rows
-from geneva.storage.parts import read_part
 from geneva.storage.reader import read_column
+from geneva.storage.shared import SharedFiles, read_values
 
 _WINDOW_ROWS = 8192
 
@@ -41,7 +41,7 @@ class Writer:
         self,
         context: JobContext,
         dataset: Dataset,
-        column_files: ColumnFiles,
+        column_files: ColumnFiles | SharedFiles,
         worker: int,
         activity: Activity,
     ) -> None:
@@ -61,7 +61,7 @@ class Writer:
         tables = []
         for part in parts:
             self._activity.enter(Stage.WRITE)
-            tables.append(read_part(files, part))
+            tables.append(read_values(files, column, fragment.fingerprint, part))
         computed = _Computed(tables, column.data_type)
         self._activity.enter(Stage.WRITE)
         writer = self._column_files.open(fragment.fingerprint, complete=fragment.complete)

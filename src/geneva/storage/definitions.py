@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cloudpickle
@@ -22,7 +23,9 @@ from geneva.storage.dataset import Dataset, lance_field
 from geneva.storage.files import FUNCTIONS_FOLDER, TableFiles
 from geneva.storage.groups import group_metadata, is_grouped, siblings, struct_field
 from geneva.storage.model import ComputedColumn, Output
+from geneva.transformer.binding import BoundFunction, bind
 from geneva.transformer.pickling import digest, pickle_by_value
+from geneva.transformer.shared_function import SharedFunction
 from geneva.transformer.udf import UDF
 from geneva.transformer.unpacked import UnpackedUDF
 
@@ -87,6 +90,20 @@ def load_function(packed: pa.Buffer, path: str) -> UDF:
     if not isinstance(function, UDF):
         raise UnpicklableFunctionError(f"{path} holds a {type(function).__name__}, not a UDF.")
     return function
+
+
+def bound_functions(
+    column: ComputedColumn, packed: Sequence[pa.Buffer]
+) -> BoundFunction | SharedFunction:
+    """Unpickle what computes a column, or several in one pass, ready to be called."""
+    targets = column.targets or (column,)
+    bound = [
+        bind(load_function(one, target.payload), list(target.input_columns))
+        for target, one in zip(targets, packed, strict=True)
+    ]
+    if not column.targets:
+        return bound[0]
+    return SharedFunction(bound, list(column.input_columns), column.data_type)
 
 
 def definition_metadata(function: UDF, inputs: list[str], payload: str) -> dict[str, str]:

@@ -153,6 +153,8 @@ class ColumnFile:
         Version of the file format.
     size_bytes : int or None
         Size of the file.
+    beside : tuple of ColumnFile
+        Files of the other columns that were computed in the same pass.
     """
 
     fragment_id: int
@@ -162,6 +164,7 @@ class ColumnFile:
     major: int
     minor: int
     size_bytes: int | None
+    beside: tuple[ColumnFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +260,9 @@ class ComputedColumn:
         Whether another function may have computed values that came with an append.
     outputs : tuple of Output
         The columns that hold the values: one, or those of a group in the order of the struct.
+    targets : tuple of ComputedColumn
+        Columns that are computed in one pass, of which this is the sum; see
+        :mod:`geneva.storage.shared`.
     """
 
     name: str
@@ -270,6 +276,7 @@ class ComputedColumn:
     options: dict[str, object] = field(default_factory=dict)
     repointed: bool = False
     outputs: tuple[Output, ...] = ()
+    targets: tuple[ComputedColumn, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.outputs:

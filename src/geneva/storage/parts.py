@@ -26,6 +26,7 @@ def write_part(
     offsets: list[np.ndarray],
     values: list[pa.Array],
     data_type: pa.DataType,
+    name: str | None = None,
 ) -> Part:
     """Write computed rows as one part.
 
@@ -43,6 +44,8 @@ def write_part(
         Physical offsets (ascending) and values of the rows, batch by batch.
     data_type
         Type of the values.
+    name
+        Name of the file. Default: a new one.
     """
     fragment_id, rows, dense = part_of
     schema = pa.schema([pa.field("offset", pa.uint32()), pa.field("value", data_type)])
@@ -55,7 +58,7 @@ def write_part(
             columns = [pa.array(batch_offsets, pa.uint32()), batch_values]
             writer.write_batch(pa.record_batch(columns, schema=schema))
     kind = "dense" if dense else "sparse"
-    name = f"{fragment_id}-{rows.start}-{rows.stop}-{kind}-{unique_name(call_id)}.arrow"
+    name = name or f"{fragment_id}-{rows.start}-{rows.stop}-{kind}-{unique_name(call_id)}.arrow"
     path = f"{PARTS_FOLDER}/{folder}/{name}"
     fault_points.passed(fault_points.PART_BEGUN)
     files.write(path, sink.getvalue())

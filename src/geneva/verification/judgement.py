@@ -7,14 +7,8 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 
-from geneva.pipeline.provenance import (
-    INPUTS_KEY,
-    JOB_ID_KEY,
-    PAYLOAD_KEY,
-    SOURCE_VERSION_KEY,
-    UDF_NAME_KEY,
-    UDF_VERSION_KEY,
-)
+from geneva.pipeline.provenance import JOB_ID_KEY, SOURCE_VERSION_KEY
+from geneva.storage.authorship import INPUTS_KEY, PAYLOAD_KEY, UDF_NAME_KEY, UDF_VERSION_KEY
 from geneva.storage.column_file import CHECKSUM_KEY, COVERAGE_KEY, FINGERPRINT_KEY, FRAGMENT_KEY
 from geneva.storage.definitions import BACKEND
 from geneva.storage.facts import ColumnFacts, FileFacts, FragmentFacts
