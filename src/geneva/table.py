@@ -261,10 +261,10 @@ class Table:
         Parameters
         ----------
         columns
-            The computed column, or several: they are computed one after the other, each after those
-            that it is computed from. Default: every computed column that is not up to date, and
-            those that are computed from it. Columns that one function fills are computed together,
-            whichever is named.
+            The computed column, or several: each is computed after those that it is computed from,
+            and those that read the same rows in one pass. Default: every computed column that is
+            not up to date, and those that are computed from it. Columns that one function fills are
+            computed together, whichever is named.
         udf
             Use this function for this job instead of the column's own. For one column only.
         where
