@@ -22,6 +22,7 @@ from geneva.pipeline.admission import footprint_on
 from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
 from geneva.pipeline.provenance import status_of
 from geneva.pipeline.selection import outdated_columns, warn_of_stale_inputs
+from geneva.pipeline.sharing import passes_together
 from geneva.pipeline.upkeep import clean_up
 from geneva.resources.admission import admit
 from geneva.runners.select import shape_here
@@ -426,7 +427,8 @@ class Table:
         if isinstance(col_name, str):
             return self._plan(job, dataset)
         plans = [self._plan(replace(job, column=one, then=()), dataset) for one in job.columns]
-        return Plans(tuple(plans), {k: v for k, v in reads_of(job.columns).items() if v})
+        after = {name: read for name, read in reads_of(job.columns).items() if read}
+        return Plans(tuple(plans), after, passes_together(job.columns, arguments))
 
     def _plan(self, job: BackfillJob, dataset: Dataset) -> Plan:
         spec, planned = plan(job, dataset)

@@ -202,6 +202,13 @@ def test_every_column_of_a_pass_is_reserved(table, meanwhile):  # noqa: F811
     assert refused == ["x", "z"]
 
 
+def test_a_plan_says_who_shares_a_pass(table):
+    words = str(table.plan_backfill(["x", "y", "z"]))
+    assert words.count("in one pass with") == 3
+    assert "  in one pass with  x, z" in words
+    assert "in one pass" not in str(table.plan_backfill(["x", "y"], num_frags=1))
+
+
 def test_columns_that_ask_for_something_else_go_alone(table, reads):
     table.alter_columns({"path": "x", "udf": geneva.udf(x.func, num_cpus=0.5)})
     table.alter_columns({"path": "z", "udf": geneva.udf(z.func, memory=1 << 20, num_cpus=1)})

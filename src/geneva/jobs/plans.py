@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from geneva.jobs.planner import Plan
 
@@ -21,10 +21,14 @@ class Plans:
     after : dict of str to tuple of str
         For a column that is computed from others of the call: these. Its plan says what is missing
         or stale now; rows that change in those others are computed too.
+    together : dict of str to tuple of str
+        For a column that shares a pass with others: these. Where they need all rows of a fragment,
+        each row is read once for all of them.
     """
 
     plans: tuple[Plan, ...]
-    after: dict[str, tuple[str, ...]]
+    after: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    together: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Plan]:
         return iter(self.plans)
@@ -52,5 +56,8 @@ class Plans:
             before = self.after.get(plan.column_name, ())
             if before:
                 piece += f"\n  after             {', '.join(before)}, and what changes there"
+            beside = self.together.get(plan.column_name, ())
+            if beside:
+                piece += f"\n  in one pass with  {', '.join(beside)}"
             pieces.append(piece)
         return "\n".join(pieces) or "Nothing to compute."

@@ -40,6 +40,18 @@ def shared_passes(
     return [tuple(one) for one in passes]
 
 
+def passes_together(
+    columns: Sequence[ComputedColumn], arguments: BackfillArguments
+) -> dict[str, tuple[str, ...]]:
+    """Return for each column that shares a pass the others of it, by name."""
+    return {
+        column.name: tuple(other.name for other in one if other is not column)
+        for one in shared_passes(columns, arguments)
+        for column in one
+        if len(one) > 1
+    }
+
+
 def _together(one: ComputedColumn, other: ComputedColumn) -> bool:
     return (
         one.options == other.options
