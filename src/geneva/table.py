@@ -336,7 +336,7 @@ class Table:
             The job ended early.
         """
         arguments = _arguments(locals())
-        job = self._asked(columns, udf, arguments, job_id)
+        job = self._job(columns, udf, arguments, job_id, warn=True)
         try:
             return run_job(job, runner=runner, progress=progress)
         finally:
@@ -366,7 +366,7 @@ class Table:
         unknown = set(kwargs) - set(BackfillArguments.__dataclass_fields__)
         if unknown:
             raise TypeError(f"backfill_async() got an unexpected argument {min(unknown)!r}")
-        job = self._asked(columns, udf, arguments, job_id)
+        job = self._job(columns, udf, arguments, job_id, warn=True)
         return begin_job(job, runner=runner, progress=progress)
 
     def cleanup_checkpoints(self, *, dry_run: bool = False, resumable: bool = False) -> Cleanup:
@@ -509,23 +509,14 @@ class Table:
         """
         return verify_columns(self._dataset(), self._location, column, deep=deep)
 
-    def _asked(
-        self,
-        columns: str | Sequence[str] | None,
-        udf: UDF | UnpackedUDF | None,
-        arguments: BackfillArguments,
-        job_id: str | None,
-    ) -> BackfillJob:
-        job = self._job(columns, udf, arguments, job_id)
-        warn_of_stale_inputs(self._dataset(), self._location, job.columns, arguments)
-        return job
-
     def _job(
         self,
         columns: str | Sequence[str] | None,
         udf: UDF | UnpackedUDF | None,
         arguments: BackfillArguments,
         job_id: str | None,
+        *,
+        warn: bool = False,
     ) -> BackfillJob:
         check_arguments(arguments)
         dataset = self._dataset()
@@ -540,6 +531,8 @@ class Table:
             raise InvalidArgumentError(f"columns={columns!r} names no column.")
         for column in found:
             backfill_spec(column, arguments)  # Refuses what contradicts the function's own sizes.
+        if warn:
+            warn_of_stale_inputs(dataset, self._location, found, arguments)
         first, *then = found
         return BackfillJob(
             job_id or new_job_id(), self._location, first, arguments, then=tuple(then)
