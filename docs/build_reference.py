@@ -18,6 +18,7 @@ from geneva.jobs.estimate import Estimate, Interval
 from geneva.jobs.job_status import JobStatus
 from geneva.jobs.metrics import JobMetric
 from geneva.jobs.planner import Plan
+from geneva.jobs.plans import Plans
 from geneva.jobs.preview import Call, Preview, PreviewRow, RowFailure
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
@@ -34,11 +35,11 @@ _HEAD = """\
 
 Written by `make docs` from the docstrings. Change those, not this page.
 
-`Plan`, `Estimate`, `Interval`, `Preview`, `PreviewRow`, `RowFailure`, `Call`, `ColumnStatus`,
-`FragmentStatus`, `ComputedBy`, `Cleanup`, `Progress`, `RecordedJob`, `JobRecord`, `Report`,
-`JobStatus`, `JobMetric`, `Check`, `VerificationReport`, `VerifiedColumn`, `Finding`, `Changes`,
-`Change` and `FunctionDiff` are returned; they are not imported from `geneva`. The errors stand in
-`geneva.errors`.
+`Plan`, `Plans`, `Estimate`, `Interval`, `Preview`, `PreviewRow`, `RowFailure`, `Call`,
+`ColumnStatus`, `FragmentStatus`, `ComputedBy`, `Cleanup`, `Progress`, `RecordedJob`,
+`JobRecord`, `Report`, `JobStatus`, `JobMetric`, `Check`, `VerificationReport`,
+`VerifiedColumn`, `Finding`, `Changes`, `Change` and `FunctionDiff` are returned; they are not
+imported from `geneva`. The errors stand in `geneva.errors`.
 """
 _WIDE = 96
 _LISTS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
@@ -56,7 +57,7 @@ def reference() -> str:
     pieces += [_described(f"geneva.{name}", public[name]) for name in [*first, *sorted(others)]]
     status = (ColumnStatus, FragmentStatus, ComputedBy, Cleanup)
     verified = (VerificationReport, VerifiedColumn, Finding)
-    before = (Plan, Estimate, Interval, Preview, PreviewRow, RowFailure, Call)
+    before = (Plan, Plans, Estimate, Interval, Preview, PreviewRow, RowFailure, Call)
     jobs = (Progress, RecordedJob, JobRecord, JobStatus, JobMetric)
     returned = (*before, *status, *jobs, Report, Check, *verified)
     returned += (Changes, Change, FunctionDiff)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from geneva.jobs.result import BackfillJobResult, JobResult, UdfResult
     from geneva.runners.select import get_current_context
     from geneva.table import Table
+    from geneva.transformer.multi_output import Columns
     from geneva.transformer.policy import (
         ErrorHandlingConfig,
         Fail,
@@ -48,12 +49,14 @@ if TYPE_CHECKING:
     )
     from geneva.transformer.signature import UDFArgType
     from geneva.transformer.udf import UDF, udf
+    from geneva.transformer.unpacked import UnpackedUDF
 
 version = __version__
 
 # Loaded when they are first used: decorating functions needs no Lance, `geneva --help` no Arrow.
 _LAZY = {
     "BackfillJobResult": "geneva.jobs.result",
+    "Columns": "geneva.transformer.multi_output",
     "Connection": "geneva.db",
     "ErrorHandlingConfig": "geneva.transformer.policy",
     "Fail": "geneva.transformer.policy",
@@ -74,6 +77,7 @@ _LAZY = {
     "UDFArgType": "geneva.transformer.signature",
     "UDFRetryConfig": "geneva.transformer.policy",
     "UdfResult": "geneva.jobs.result",
+    "UnpackedUDF": "geneva.transformer.unpacked",
     "connect": "geneva.db",
     "doctor": "geneva.checkup.doctor",
     "fail_fast": "geneva.transformer.policy",
@@ -87,6 +91,7 @@ _LAZY = {
 __all__ = [
     "UDF",
     "BackfillJobResult",
+    "Columns",
     "Connection",
     "ErrorHandlingConfig",
     "Fail",
@@ -106,6 +111,7 @@ __all__ = [
     "UDFArgType",
     "UDFRetryConfig",
     "UdfResult",
+    "UnpackedUDF",
     "__version__",
     "connect",
     "doctor",

@@ -17,10 +17,12 @@ from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.local_record import LocalRecord
+from geneva.pipeline.passes import run_passes
 from geneva.pipeline.registration import first_progress
 from geneva.pipeline.replay import replay
 from geneva.pipeline.trust import check_trust
 from geneva.progress.display import choose_display
+from geneva.progress.in_turn import InTurn
 from geneva.recorded_job import RecordedJob
 from geneva.runners.pool import session_pool
 from geneva.runners.select import chosen_runner, connect_to_ray, workplace
@@ -48,7 +50,8 @@ def run_job(
         The job's record, if it was begun before.
     """
     kind = chosen_runner(runner)
-    check_trust(job.location, job.column, warnings.warn)
+    for column in job.columns:
+        check_trust(job.location, column, warnings.warn)
     if kind != "ray":
         recorded = recorded or LocalRecord(job, settings(), kind)
         return recorded.run(partial(_run_here, job, kind, recorded, progress=progress))
@@ -71,15 +74,19 @@ def _run_here(
             recorded.journal.show(now)
             display(now)
 
-        place = workplace(kind, job, recorded.journal.print, recorded.stop)
-        run = BackfillRun(job, place.admit, place.make_runner, settings(), show, recorded.stop)
-        return run.run()
+        def run_one(one: BackfillJob, show_one: Callable[[Progress], None]) -> BackfillJobResult:
+            place = workplace(kind, one, recorded.journal.print, recorded.stop)
+            runner = place.make_runner
+            return BackfillRun(one, place.admit, runner, settings(), show_one, recorded.stop).run()
+
+        return run_passes(job, show, recorded.stop, run_one)
 
 
 @contextmanager
 def _shown(job: BackfillJob, *, bars: bool, wanted: bool) -> Iterator[Callable[[Progress], None]]:
     """Show the progress of a job inside of a block."""
-    display = choose_display(wanted=wanted, bars=bars, interval_s=settings().progress_interval_s)
+    interval_s = settings().progress_interval_s
+    display = InTurn(lambda: choose_display(wanted=wanted, bars=bars, interval_s=interval_s))
     # Planning can take a while, when a filter has to be counted.
     display.show(first_progress(job))
     try:
@@ -96,7 +103,8 @@ def begin_job(job: BackfillJob, *, runner: str | None, progress: bool) -> JobFut
     job, runner, progress
         See :func:`run_job`.
     """
-    check_trust(job.location, job.column, warnings.warn)
+    for column in job.columns:
+        check_trust(job.location, column, warnings.warn)
     kind = chosen_runner(runner)
     if kind != "ray":
         return ThreadJob(job, runner=kind, progress=progress)
@@ -114,7 +122,8 @@ def begin_job(job: BackfillJob, *, runner: str | None, progress: bool) -> JobFut
 
 
 def _show_recorded(job: RecordedJob) -> None:
-    display = choose_display(wanted=True, bars=True, interval_s=settings().progress_interval_s)
+    interval_s = settings().progress_interval_s
+    display = InTurn(lambda: choose_display(wanted=True, bars=True, interval_s=interval_s))
     try:
         job.watch(display.show)
     finally:
@@ -150,7 +159,7 @@ class ThreadJob(JobFuture):
     @property
     def column_names(self) -> list[str]:
         """The columns that are computed."""
-        return [self._job.column.name]
+        return self._job.column_names
 
     def done(self, timeout: float | None = None) -> bool:
         """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""

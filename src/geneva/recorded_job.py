@@ -67,7 +67,7 @@ class RecordedJob(JobFuture):
     @property
     def column_names(self) -> list[str]:
         """The columns that are computed."""
-        return [self._record.column_name]
+        return list(self._record.output_columns) or [self._record.column_name]
 
     def record(self) -> JobRecord:
         """Return the job as it is recorded now; one whose driver is lost is FAILED.

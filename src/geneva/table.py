@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, overload
 
 import pyarrow as pa
 
@@ -16,7 +16,9 @@ from geneva.job import begin_job, run_job
 from geneva.job_future import JobFuture
 from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.column_status import ColumnStatus
+from geneva.jobs.dependencies import check_acyclic, in_order, reads_of
 from geneva.jobs.planner import Plan
+from geneva.jobs.plans import Plans
 from geneva.jobs.preview import Preview
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments, backfill_spec, check_arguments
@@ -25,6 +27,8 @@ from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
 from geneva.pipeline.diff import FunctionDiff, diff_function
 from geneva.pipeline.provenance import status_of
 from geneva.pipeline.replay import replay
+from geneva.pipeline.selection import outdated_columns, warn_of_stale_inputs
+from geneva.pipeline.sharing import passes_together
 from geneva.pipeline.upkeep import clean_up
 from geneva.preview import preview_table, with_estimate
 from geneva.progress.display import say
@@ -35,6 +39,7 @@ from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import (
     computed_column,
     computed_columns,
+    distinct_columns,
     pack_function,
     store_function,
     with_function,
@@ -50,6 +55,13 @@ from geneva.transformer.changes import Changes
 from geneva.transformer.policy import OnError
 from geneva.transformer.transform import function_of
 from geneva.transformer.udf import UDF
+from geneva.transformer.unpacked import (
+    UnpackedUDF,
+    check_single,
+    packed_of,
+    unpacked_of,
+    unpacked_type,
+)
 from geneva.verification.report import VerificationReport
 from geneva.verification.verify import verify_columns
 
@@ -109,9 +121,11 @@ class Table:
 
         Parameters
         ----------
-        transforms : dict, or what LanceDB takes
+        transforms : dict, UDF, UnpackedUDF, or what LanceDB takes
             By name of the new column: a UDF; a pair ``(udf, input_columns)``; or an SQL expression,
-            which is computed at once. Columns of functions are NULL until :meth:`backfill`.
+            which is computed at once. Columns of functions are NULL until :meth:`backfill`. In
+            place of the dict, a function that returns :class:`Columns`, an :class:`UnpackedUDF`, or
+            a pair of one and its input columns: it names its columns itself.
         **kwargs
             Passed on to LanceDB.
 
@@ -122,16 +136,21 @@ class Table:
         InputTypeError
             A column cannot be given to the parameter that it is bound to.
         InvalidArgumentError
-            A column of that name exists.
+            A column of that name exists, or a function that fills several stands under one name.
         UnpicklableFunctionError
             A function captures an object that cannot be sent to workers.
         """
         if not isinstance(transforms, Mapping):
-            self._lancedb().add_columns(transforms, **kwargs)
+            unpacked, given = unpacked_of(transforms)
+            if unpacked is None:
+                self._lancedb().add_columns(transforms, **kwargs)
+            else:
+                self._add_group(unpacked, given)
             return
         functions, others = {}, {}
         dataset = self._dataset()
         for name, transform in transforms.items():
+            check_single(name, transform)
             function, given = function_of(name, transform)
             if function is None:
                 others[name] = transform
@@ -155,7 +174,8 @@ class Table:
         *alterations : dict
             ``{"path": column, "udf": new_function}``, optionally with ``"input_columns"``, gives a
             column another function: its values stay until the next :meth:`backfill`, which computes
-            them again. Everything else (``rename``, ``nullable``, ``data_type``) is LanceDB's.
+            them again. Of columns that one function fills, each stands for all. Everything else
+            (``rename``, ``nullable``, ``data_type``) is LanceDB's.
         **kwargs
             Passed on to LanceDB.
 
@@ -189,7 +209,7 @@ class Table:
         ColumnNotFoundError
             A column does not exist.
         InvalidArgumentError
-            A computed column that stays reads one of them.
+            A computed column that stays reads one of them, or is computed together with one.
         """
         names = [columns] if isinstance(columns, str) else list(columns)
         dataset = self._dataset()
@@ -220,9 +240,9 @@ class Table:
 
     def backfill(
         self,
-        columns: str | Sequence[str],
+        columns: str | Sequence[str] | None = None,
         *,
-        udf: UDF | None = None,
+        udf: UDF | UnpackedUDF | None = None,
         where: str | None = None,
         concurrency: int = 8,
         intra_applier_concurrency: int = 1,
@@ -251,7 +271,7 @@ class Table:
         _admission_check: bool | None = None,
         _admission_strict: bool | None = None,
     ) -> BackfillJobResult:
-        """Compute the rows of a computed column that are missing or stale.
+        """Compute the rows of computed columns that are missing or stale.
 
         A row is stale when another version of the function computed it, or when its inputs changed
         since; rows that others moved are followed through the table's history. What is computed is
@@ -260,9 +280,12 @@ class Table:
         Parameters
         ----------
         columns
-            The computed column.
+            The computed column, or several: each is computed after those that it is computed from,
+            and those that read the same rows in one pass. Default: every computed column that is
+            not up to date, and those that are computed from it. Columns that one function fills are
+            computed together, whichever is named.
         udf
-            Use this function for this job instead of the column's own.
+            Use this function for this job instead of the column's own. For one column only.
         where
             SQL filter: compute only rows that match.
         concurrency
@@ -344,7 +367,7 @@ class Table:
             The job ended early.
         """
         arguments = _arguments(locals())
-        job = self._job(columns, udf, arguments, job_id)
+        job = self._job(columns, udf, arguments, job_id, warn=True)
         try:
             return run_job(job, runner=runner, progress=progress)
         finally:
@@ -352,9 +375,9 @@ class Table:
 
     def backfill_async(
         self,
-        columns: str | Sequence[str],
+        columns: str | Sequence[str] | None = None,
         *,
-        udf: UDF | None = None,
+        udf: UDF | UnpackedUDF | None = None,
         progress: bool = False,
         runner: str | None = None,
         job_id: str | None = None,
@@ -374,7 +397,7 @@ class Table:
         unknown = set(kwargs) - set(BackfillArguments.__dataclass_fields__)
         if unknown:
             raise TypeError(f"backfill_async() got an unexpected argument {min(unknown)!r}")
-        job = self._job(columns, udf, arguments, job_id)
+        job = self._job(columns, udf, arguments, job_id, warn=True)
         return begin_job(job, runner=runner, progress=progress)
 
     def cleanup_checkpoints(self, *, dry_run: bool = False, resumable: bool = False) -> Cleanup:
@@ -399,11 +422,16 @@ class Table:
         """
         return clean_up(self._location, dry_run=dry_run, resumable=resumable)
 
-    def plan_backfill(
+    # The overloads say only what decides the result.
+    @overload
+    def plan_backfill(self, col_name: str, **arguments: Any) -> Plan: ...
+    @overload
+    def plan_backfill(self, col_name: Sequence[str] | None = None, **arguments: Any) -> Plans: ...
+    def plan_backfill(  # type: ignore[misc]
         self,
-        col_name: str,
+        col_name: str | Sequence[str] | None = None,
         *,
-        udf: UDF | None = None,
+        udf: UDF | UnpackedUDF | None = None,
         where: str | None = None,
         concurrency: int = 8,
         intra_applier_concurrency: int = 1,
@@ -418,7 +446,7 @@ class Table:
         force: bool = False,
         sample: int | None = None,
         sample_timeout: timedelta | float = 60.0,
-    ) -> Plan:
+    ) -> Plan | Plans:
         """Say what :meth:`backfill` would do and what it would ask for, without doing it.
 
         Parameters
@@ -438,12 +466,30 @@ skip_frags, task_size, force
 
         Returns
         -------
-        Plan
-            The same object that the run executes; ``print()`` it.
+        Plan or Plans
+            The same object that the run executes; ``print()`` it. Of several columns, or none
+            named, the plans in the order in which they are computed.
         """
         arguments = _arguments(locals())
         job = self._job(col_name, udf, arguments, None)
-        spec, planned = plan(job, open_dataset(self._location, read_version))
+        dataset = open_dataset(self._location, read_version)
+        if isinstance(col_name, str):
+            return self._plan(job, dataset, sample, sample_timeout)
+        plans = [
+            self._plan(replace(job, column=one, then=()), dataset, sample, sample_timeout)
+            for one in job.columns
+        ]
+        after = {name: read for name, read in reads_of(job.columns).items() if read}
+        return Plans(tuple(plans), after, passes_together(job.columns, arguments))
+
+    def _plan(
+        self,
+        job: BackfillJob,
+        dataset: Dataset,
+        sample: int | None,
+        sample_timeout: timedelta | float,
+    ) -> Plan:
+        spec, planned = plan(job, dataset)
         shape = shape_here()
         footprint = footprint_on(spec, shape)
         planned = replace(
@@ -807,30 +853,44 @@ skip_frags, task_size, force
 
     def _job(
         self,
-        columns: str | Sequence[str],
-        udf: UDF | None,
+        columns: str | Sequence[str] | None,
+        udf: UDF | UnpackedUDF | None,
         arguments: BackfillArguments,
         job_id: str | None,
+        *,
+        warn: bool = False,
     ) -> BackfillJob:
         check_arguments(arguments)
-        column = self._computed(self._dataset(), columns, udf)
-        backfill_spec(column, arguments)  # Refuses what contradicts the function's own sizes.
-        return BackfillJob(job_id or new_job_id(), self._location, column, arguments)
+        dataset = self._dataset()
+        names = [columns] if isinstance(columns, str) else list(columns or ())
+        if udf is not None and len(names) != 1:
+            raise InvalidArgumentError(f"udf= is for one column; columns={columns!r}.")
+        if columns is None:
+            found = outdated_columns(dataset, self._location, arguments)
+        else:
+            found = in_order([self._computed(dataset, name, udf) for name in names])
+        if not found:
+            raise InvalidArgumentError(f"columns={columns!r} names no column.")
+        for column in found:
+            backfill_spec(column, arguments)  # Refuses what contradicts the function's own sizes.
+        if warn:
+            warn_of_stale_inputs(dataset, self._location, found, arguments)
+        first, *then = found
+        return BackfillJob(
+            job_id or new_job_id(), self._location, first, arguments, then=tuple(then)
+        )
 
     def _computed(
-        self, dataset: Dataset, columns: str | Sequence[str], udf: UDF | None
+        self, dataset: Dataset, name: str, udf: UDF | UnpackedUDF | None
     ) -> ComputedColumn:
-        names = [columns] if isinstance(columns, str) else list(columns)
-        if len(names) != 1:
-            raise InvalidArgumentError(f"columns={columns!r}; expected one column per backfill.")
-        schema.check_column(dataset, self.name, names[0])
-        column = computed_column(dataset, names[0])
+        schema.check_column(dataset, self.name, name)
+        column = computed_column(dataset, name)
         if udf is None:
             return column
-        function, given = function_of(names[0], udf)
+        function, given = packed_of(name, udf)
         if function is None:
             raise InvalidArgumentError(f"udf={udf!r}; expected a function decorated with @udf.")
-        inputs = schema.resolve_inputs(dataset, self.name, names[0], function, given)
+        inputs = schema.resolve_inputs(dataset, self.name, name, function, given)
         self._check_type(column, function)
         packed = pack_function(function)
         files = TableFiles(self._location)
@@ -839,15 +899,23 @@ skip_frags, task_size, force
         note_override(files, column)
         return column
 
+    def _add_group(self, unpacked: UnpackedUDF, given: Sequence[str] | None) -> None:
+        dataset = self._dataset()
+        name = unpacked.fields[0].output_column
+        inputs = schema.resolve_inputs(dataset, self.name, name, unpacked.udf, given)
+        schema.declare_group(dataset, self._location, unpacked, inputs)
+        self._follow()
+
     def _repoint(self, dataset: Dataset, alteration: dict[str, Any]) -> None:
         name = alteration["path"]
-        function, given = function_of(name, alteration["udf"])
+        function, given = packed_of(name, alteration["udf"])
         if function is None:
             raise InvalidArgumentError(
                 f"{alteration['udf']!r} is not a function decorated with @udf."
             )
         given = alteration.get("input_columns", given)
         inputs = schema.resolve_inputs(dataset, self.name, name, function, given)
+        check_acyclic(distinct_columns(dataset), name, inputs)
         changes = schema.repoint_column(dataset, self._location, name, function, inputs)
         if changes is not None:
             say(str(changes))
@@ -858,7 +926,7 @@ skip_frags, task_size, force
         """Return a column, a function given in place of its own, and what is different."""
         schema.check_column(dataset, self.name, name)
         column = computed_column(dataset, name)
-        function, given = function_of(name, udf)
+        function, given = packed_of(name, udf)
         if function is None:
             raise InvalidArgumentError(f"udf={udf!r}; expected a function decorated with @udf.")
         inputs = schema.resolve_inputs(dataset, self.name, name, function, given)
@@ -867,7 +935,8 @@ skip_frags, task_size, force
         return column, function, inputs, changes or Changes(f"{self.name}.{name}", (), stale=False)
 
     def _check_type(self, column: ComputedColumn, function: UDF) -> None:
-        if function.data_type != column.data_type:
+        returned = unpacked_type(function) if column.is_group else function.data_type
+        if returned != column.data_type:
             raise InvalidArgumentError(
                 f"{function.name} returns {function.data_type}, but column {column.name!r} of "
                 f"{self.name!r} is {column.data_type}."

@@ -35,7 +35,8 @@ def test_nothing_is_written_for_bad_arguments(make_table, runner):
     bad = [
         ({"columns": "outt"}, errors.ColumnNotFoundError, "Did you mean 'out'"),
         ({"columns": "text"}, errors.NotComputedError, "ordinary column"),
-        ({"columns": ["out", "b"]}, errors.InvalidArgumentError, "one column"),
+        ({"columns": []}, errors.InvalidArgumentError, "names no column"),
+        ({"columns": ["out", "b"]}, errors.ColumnNotFoundError, "'b' is not defined"),
         ({"concurrency": 0}, errors.InvalidArgumentError, "concurrency=0"),
         ({"concurrency": 1.5}, errors.InvalidArgumentError, "whole number"),
         ({"batch_size": -1}, errors.InvalidArgumentError, "batch_size=-1"),

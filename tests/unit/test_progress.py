@@ -17,6 +17,7 @@ from geneva.jobs.speed import RecentSpeed
 from geneva.progress import display
 from geneva.progress.bars import Screen, TerminalBars
 from geneva.progress.display import Lines, Patient, Silent, choose_display
+from geneva.progress.in_turn import InTurn
 from geneva.progress.wording import duration, left, line, stage, summary
 
 PLANNING = Progress("job", "docs", "c")
@@ -330,3 +331,32 @@ def test_html_of_users_is_escaped():
     page = rendered(replace(HALF, column_name="<b>"))
     assert "docs.&lt;b&gt;" in page
     assert os.linesep not in page
+
+
+def test_each_column_is_shown_in_turn_and_its_end_once():
+    shown, made = [], []
+
+    class Noting:
+        def __init__(self):
+            made.append(self)
+
+        def show(self, progress):
+            shown.append((made.index(self), progress.column_name, progress.finished))
+
+        def close(self):
+            shown.append((made.index(self), "closed", True))
+
+    display = InTurn(Noting)
+    for column in ("a", "b"):
+        display.show(Progress("j", "t", column))
+        display.show(Progress("j", "t", column, stage="done"))
+    display.show(Progress("j", "t", "b", stage="done", finished=True))
+    display.close()
+    assert shown == [
+        (0, "a", False),
+        (0, "a", True),
+        (0, "closed", True),
+        (1, "b", False),
+        (1, "b", True),
+        (1, "closed", True),
+    ]

@@ -124,6 +124,8 @@ class Plan:
         What becomes of that there.
     known_peak_bytes : int
         The most memory that an applier of this function took in earlier jobs; 0 if unknown.
+    columns : tuple of str
+        All columns that are filled: ``column_name``, and those that are computed together with it.
     free_disk_bytes : int or None
         Room on the disk that the table is on; None in an object store, or if unknown.
     estimate : Estimate or None
@@ -151,6 +153,7 @@ class Plan:
     free_disk_bytes: int | None = None
     estimate: Estimate | None = None
     changed: str = ""
+    columns: tuple[str, ...] = ()
 
     @property
     def has_work(self) -> bool:
@@ -186,8 +189,10 @@ class Plan:
         head = f"Backfill of {self.table_name}.{self.column_name} at version {self.version}"
         if self.where:
             head += f" where {self.where}"
-        lines = [
-            head,
+        lines = [head]
+        if len(self.columns) > 1:
+            lines.append(f"  fills             {', '.join(self.columns)}")
+        lines += [
             f"  rows to compute   {self.total_rows_pending:,} of {self.total_rows:,}",
             f"  fragments         {len(self.fragments):,} of {self.total_fragments:,}",
             f"  tasks             {self.total_tasks:,}",
@@ -264,6 +269,7 @@ def plan_backfill(spec: BackfillSpec, snapshot: TableSnapshot) -> Plan:
         changed=snapshot.column.changed,
         output_bytes=sum(fragment.pending_rows for fragment in fragments)
         * _fixed_bytes(snapshot.column.data_type),
+        columns=tuple(snapshot.column.output_names),
     )
 
 
@@ -342,6 +348,9 @@ def _tasks(fragments: list[FragmentPlan], task_size: int | None) -> tuple[ApplyT
 
 def _fixed_bytes(data_type: pa.DataType) -> int:
     """Return the size of one value of a type of fixed size, else 0."""
+    if pa.types.is_struct(data_type):
+        sizes = [_fixed_bytes(field.type) for field in data_type]
+        return sum(sizes) if all(sizes) else 0
     if pa.types.is_fixed_size_list(data_type):
         return int(data_type.list_size) * _fixed_bytes(data_type.value_type)
     try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import attrs
 
 from geneva.resources.memory import suggested_memory
+
+_PEAK = "peak_memory_bytes"
 
 
 @attrs.frozen
@@ -82,7 +85,7 @@ class BackfillJobResult(JobResult):
 
         A fifth more than the most that one applier has held. Examples are in the guide.
         """
-        return suggested_memory(int(self.metrics.get("peak_memory_bytes", 0)))
+        return suggested_memory(int(self.metrics.get(_PEAK, 0)))
 
     def __str__(self) -> str:
         seconds = (self.completed_at - self.launched_at).total_seconds()
@@ -92,3 +95,30 @@ class BackfillJobResult(JobResult):
             + (f"; {done.rows_skipped:,} rows failed" if done.rows_skipped else "")
             for name, done in self.columns.items()
         )
+
+
+def combined(results: Sequence[BackfillJobResult]) -> BackfillJobResult:
+    """Return the result of a job that computed several columns, from those of each in order.
+
+    Metrics are summed, but for the memory of a worker, of which the most counts.
+    """
+    first, last = results[0], results[-1]
+    if len(results) == 1:
+        return first
+    metrics: dict[str, float] = {}
+    for one in results:
+        for name, number in one.metrics.items():
+            most = name == _PEAK and max(metrics.get(name, 0), number)
+            metrics[name] = most or metrics.get(name, 0) + number
+    columns: dict[str, UdfResult] = {}
+    for one in results:
+        for name, done in one.columns.items():
+            rows = columns[name].rows_processed if name in columns else 0
+            columns[name] = attrs.evolve(done, rows_processed=rows + done.rows_processed)
+    return attrs.evolve(
+        last,
+        launched_at=first.launched_at,
+        columns=columns,
+        concurrency=max(one.concurrency for one in results),
+        metrics=metrics,
+    )

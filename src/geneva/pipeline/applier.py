@@ -46,13 +46,15 @@ from geneva.pipeline.peak_memory import PeakMemory
 from geneva.pipeline.reporter import Emit, Reporter
 from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.definitions import load_function
+from geneva.storage.definitions import bound_functions
 from geneva.storage.failures import FailedRow, FailureSource, write_failures
 from geneva.storage.files import TableFiles
-from geneva.storage.model import Part, RowRange, unpack_rows
+from geneva.storage.model import ComputedColumn, Part, RowRange, unpack_rows
 from geneva.storage.reader import RowReader, row_id_at
-from geneva.transformer.binding import BoundFunction, CallFailed, bind
+from geneva.storage.shared import SharedFiles, each_column, open_files
+from geneva.transformer.binding import BoundFunction, CallFailed
 from geneva.transformer.policy import ErrorPolicy
+from geneva.transformer.shared_function import SharedFunction
 
 Batch = tuple[np.ndarray, pa.RecordBatch]
 
@@ -92,7 +94,7 @@ class Applier:
         self._memory = memory
         self._place = place
         self._files = TableFiles(context.location)
-        self._bound: BoundFunction | None = None
+        self._bound: BoundFunction | SharedFunction | None = None
         self._policy = ErrorPolicy()
         self._clock: CallClock | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -105,10 +107,10 @@ class Applier:
         return open_dataset(self._context.location, self._context.version)
 
     @cached_property
-    def column_files(self) -> ColumnFiles:
+    def column_files(self) -> ColumnFiles | SharedFiles:
         """Where the job's column files go."""
         context = self._context
-        return ColumnFiles(self.dataset, context.location, context.column, context.call_id)
+        return open_files(self.dataset, context.location, context.column, context.call_id)
 
     def run(
         self, task: ApplyTask, fragment: FragmentPlan, control: TaskControl, emit: Emit
@@ -150,7 +152,7 @@ class Applier:
             placed = placed_error(_kept(output, error), self._place)
             emit(TaskFailed(self._worker, task.task_id, placed))
 
-    def _note_failures(self, rows: list[FailedRow]) -> None:
+    def _note_failures(self, rows: list[FailedRow], column: ComputedColumn | None = None) -> None:
         context = self._context
         source = FailureSource(
             job_id=context.job_id,
@@ -158,7 +160,7 @@ class Applier:
             table_name=context.location.name,
             table_uri=context.location.uri,
             version=context.version,
-            column=context.column,
+            column=column or context.column,
             worker=self._place or f"worker process {self._worker}",
         )
         write_failures(self._files, self.dataset, source, rows)
@@ -181,25 +183,29 @@ class Applier:
         check_environment(self._context.versions, self._place)
         columns = list(self._context.column.input_columns)
         self._reader = RowReader(self.dataset, columns, self._sizer.fixed)
-        payload = self._context.column.payload
-        packed = self._files.read(payload)
+        targets = each_column(self._context.column)
+        packed = [self._files.read(target.payload) for target in targets]
         # From here on it is the user's code that takes the time: imports, and setup().
         self._activity.enter(Stage.SETUP)
         context = self._context
-        function = load_function(packed, context.column, context.location.name, context.signing_key)
-        said = context.policy
-        self._policy = function.policy if said is None else pickle.loads(said)
-        self._bound = bind(function, columns)
+        self._bound = bound_functions(
+            context.column, packed, context.location.name, context.signing_key
+        )
+        if isinstance(self._bound, BoundFunction):
+            said = context.policy
+            own = self._bound.function.policy
+            self._policy = own if said is None else pickle.loads(said)
         try:
             self._bound.set_up()
         except (Exception, SystemExit) as cause:
             self._bound = None
             raise setup_error(self._context, cause) from cause
         timeout_s = self._context.row_timeout_s
-        if timeout_s is not None:
+        if timeout_s is not None and isinstance(self._bound, BoundFunction):
+            function = self._bound.function
             self._clock = CallClock(timeout_s, self._recorder)
             bounded = attrs.evolve(function, func=self._clock.bounded(function.func))
-            self._bound = bind(bounded, columns)
+            self._bound = attrs.evolve(self._bound, function=bounded)
         if self._context.threads > 1:
             self._pool = ThreadPoolExecutor(self._context.threads, "geneva-applier")
         return time.perf_counter() - started
@@ -245,10 +251,11 @@ class Applier:
             self._activity.enter(Stage.READ)
             row_id = row_id_at(self.dataset, fragment.fragment_id, place.offset)
             place = replace(place, row_id=row_id, rows=1)
+        target = each_column(self._context.column)[failed.function]
         # The job ends with it; that it is not on record must not hide why.
         with contextlib.suppress(OSError):
-            self._note_failures([failed_call(failed, place, computed.attempts)])
-        return call_error(self._context, failed, place)
+            self._note_failures([failed_call(failed, place, computed.attempts)], target)
+        return call_error(replace(self._context, column=target), failed, place)
 
     def _computed(
         self,

@@ -32,6 +32,7 @@ from geneva.pipeline.fitting import (
 from geneva.pipeline.lost_rows import note_lost_row
 from geneva.pipeline.meter import ProgressMeter
 from geneva.pipeline.reservation import Reservation, pause_unless
+from geneva.pipeline.sharing import shared_plan
 from geneva.resources.memory import memory_limit
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
@@ -44,6 +45,7 @@ from geneva.storage.leases import Lease
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.parts import remove_parts
 from geneva.storage.peaks import read_peak, write_peak
+from geneva.storage.shared import each_column, each_file, each_fingerprint
 from geneva.storage.snapshot import take_snapshot
 from geneva.storage.space import free_bytes
 from geneva.transformer.pickling import pickle_by_value
@@ -74,6 +76,8 @@ class BackfillJob:
         How, as the caller said it.
     call_id : str
         The call of ``backfill``; all drivers of a job on a cluster have the same.
+    then : tuple of ComputedColumn
+        Columns to compute after that one, in this order.
     """
 
     job_id: str
@@ -81,6 +85,17 @@ class BackfillJob:
     column: ComputedColumn
     arguments: BackfillArguments
     call_id: str = field(default_factory=new_job_id)
+    then: tuple[ComputedColumn, ...] = ()
+
+    @property
+    def columns(self) -> tuple[ComputedColumn, ...]:
+        """All that is computed, in order."""
+        return (self.column, *self.then)
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of all columns that are filled."""
+        return [name for column in self.columns for name in column.output_names]
 
 
 def plan(
@@ -91,6 +106,10 @@ def plan(
     A dry run writes nothing, so only a run keeps what it found out about the table's history.
     """
     spec = backfill_spec(job.column, job.arguments)
+    if job.column.targets:
+        ones = [replace(job, column=one) for one in job.column.targets]
+        plans = [plan(one, dataset, keep_proofs=keep_proofs)[1] for one in ones]
+        return spec, shared_plan(job.column.targets, plans)
     snapshot = take_snapshot(
         dataset,
         job.location,
@@ -179,19 +198,26 @@ class BackfillRun:
         ColumnBusyError
             Another job computes the column.
         """
+        dataset = open_dataset(self._job.location)
+        with contextlib.ExitStack() as reservations:
+            held = [
+                reservations.enter_context(self._reservation(dataset, column))
+                for column in each_column(self._job.column)
+            ]
+            self._held = held[0]
+            return self._rounds(held[0])
+
+    def _reservation(self, dataset: Dataset, column: ComputedColumn) -> Reservation:
         job = self._job
-        dataset = open_dataset(job.location)
         lease = Lease(
             job.location,
-            job.column,
+            column,
             job.job_id,
             job.call_id,
             pause=pause_unless(self._stop),
             warn=self._warn,
         )
-        with Reservation(lease, dataset, job.column.field_id, job.call_id, self._stop) as held:
-            self._held = held
-            return self._rounds(held)
+        return Reservation(lease, dataset, column.field_id, job.call_id, self._stop)
 
     def _rounds(self, held: Reservation) -> BackfillJobResult:
         arguments = self._job.arguments
@@ -299,15 +325,30 @@ class BackfillRun:
     ) -> CommitResult:
         if self._held is not None:
             self._held.check_files(self._job.location, files)
-        said_s = backfill_spec(self._job.column, self._job.arguments).stall_timeout_s
-        return commit_column_files(
-            source,
-            self._job.location,
-            self._job.column,
-            files,
-            commit_id=f"{self._job.job_id}-{uuid.uuid4().hex[:8]}",
-            max_retries=max_retries,
-            carry_for_s=(said_s or self._settings.stall_timeout_s) / 2,
+        column = self._job.column
+        said_s = backfill_spec(column, self._job.arguments).stall_timeout_s
+        done = [
+            commit_column_files(
+                source,
+                self._job.location,
+                one,
+                mine,
+                commit_id=f"{self._job.job_id}-{uuid.uuid4().hex[:8]}",
+                max_retries=max_retries,
+                carry_for_s=(said_s or self._settings.stall_timeout_s) / 2,
+            )
+            for one, mine in zip(each_column(column), each_file(column, files), strict=True)
+        ]
+        if len(done) == 1:
+            return done[0]
+        # A fragment that is outdated for one of the columns is planned again, for each as it is.
+        outdated = {i: why for result in done for i, why in result.outdated.items()}
+        versions = [result.version for result in done if result.version is not None]
+        return CommitResult(
+            version=max(versions, default=None),
+            committed=tuple(file for file in files if file.fragment_id not in outdated),
+            outdated=outdated,
+            retries=sum(result.retries for result in done),
         )
 
     def _remove_parts(self, planned: Plan) -> None:
@@ -318,20 +359,21 @@ class BackfillRun:
         committed = self._meter.committed_fragments
         if not committed:
             return
-        done = {f.fragment_id: f.fingerprint for f in planned.fragments}
-        with contextlib.suppress(OSError):
-            remove_parts(
-                TableFiles(self._job.location),
-                self._job.column.field_id,
-                {i: fingerprint for i, fingerprint in done.items() if i in committed},
-            )
+        files = TableFiles(self._job.location)
+        for place, column in enumerate(each_column(self._job.column)):
+            done = {
+                f.fragment_id: each_fingerprint(f.fingerprint)[place] for f in planned.fragments
+            }
+            with contextlib.suppress(OSError):
+                remove_parts(files, column.field_id, {i: done[i] for i in done if i in committed})
 
     def _result(self, version: int) -> BackfillJobResult:
         self._meter.finish("done")
-        progress, column = self._meter.progress, self._job.column
+        progress = self._meter.progress
         # What cannot be removed is passed over when it is read.
         with contextlib.suppress(OSError):
-            prune_failures(open_dataset(self._job.location), self._job.location, column)
+            for one in each_column(self._job.column):
+                prune_failures(open_dataset(self._job.location), self._job.location, one)
         return BackfillJobResult(
             job_id=self._job.job_id,
             status="DONE",
@@ -339,13 +381,15 @@ class BackfillRun:
             launched_at=self._launched_at,
             completed_at=datetime.now(timezone.utc),
             columns={
-                column.name: UdfResult(
+                name: UdfResult(
                     udf_name=column.udf_name,
                     udf_version=column.udf_version,
                     rows_processed=progress.rows_done - progress.rows_failed,
                     rows_skipped=progress.rows_failed,
                     input_columns=list(column.input_columns),
                 )
+                for column in each_column(self._job.column)
+                for name in column.output_names
             },
             version=version,
             concurrency=self._granted,

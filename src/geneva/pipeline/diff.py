@@ -135,11 +135,15 @@ def diff_function(
     where
         Filter that selects rows.
     """
-    there = f"{quoted(column.name)} IS NOT NULL"
+    names = column.output_names
+    there = f"{quoted(names[0])} IS NOT NULL"
     there = there if where is None else f"({where}) AND {there}"
-    places, sample = read_sample(dataset, [column.name, *inputs], limit, there)
-    arguments = pa.RecordBatch.from_arrays(sample.columns[1:], names=inputs)
+    places, sample = read_sample(dataset, [*names, *inputs], limit, there)
+    arguments = pa.RecordBatch.from_arrays(sample.columns[len(names) :], names=inputs)
     old = sample.column(0)
+    if column.is_group:
+        fields = list(column.data_type)
+        old = pa.StructArray.from_arrays(sample.columns[: len(names)], fields=fields)
     if old.type != column.data_type:
         old = old.cast(column.data_type)
     new, errors = _computed(function, inputs, arguments)

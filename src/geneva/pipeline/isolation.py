@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from geneva.pipeline.attempts import Attempts
 from geneva.transformer.binding import BoundFunction, CallFailed, Recover
+from geneva.transformer.shared_function import SharedFunction
 from geneva.transformer.wording import shortened
 
 
@@ -77,7 +78,9 @@ class Computed:
         return np.delete(rows, [failure.row for failure in self.failures])
 
 
-def compute(bound: BoundFunction, batch: pa.RecordBatch, attempts: Attempts) -> Computed:
+def compute(
+    bound: BoundFunction | SharedFunction, batch: pa.RecordBatch, attempts: Attempts
+) -> Computed:
     """Compute a batch under a policy; what the function raises is told, not raised.
 
     Parameters
@@ -93,6 +96,8 @@ def compute(bound: BoundFunction, batch: pa.RecordBatch, attempts: Attempts) -> 
     found = _call(bound, batch, rows.recover)
     if not isinstance(found, CallFailed):
         return Computed(found, tuple(rows.failures))
+    if isinstance(bound, SharedFunction):
+        return Computed(found.computed, (), found, batch.num_rows)
     if found.row is None:
         return _Halving(bound, batch, attempts).run(found)
     # Rows before it may not fit their type either.
@@ -101,7 +106,7 @@ def compute(bound: BoundFunction, batch: pa.RecordBatch, attempts: Attempts) -> 
 
 
 def _call(
-    bound: BoundFunction, rows: pa.RecordBatch, recover: Recover | None = None
+    bound: BoundFunction | SharedFunction, rows: pa.RecordBatch, recover: Recover | None = None
 ) -> pa.Array | CallFailed:
     """Return what a call gives or how it failed.
 

@@ -21,7 +21,7 @@ from geneva.storage.column_file import ColumnFiles, ColumnFileWriter
 from geneva.storage.failures import FailedRow
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ColumnFile, Part, RowRange, pack_rows
-from geneva.storage.parts import part_folder, write_part
+from geneva.storage.shared import SharedFiles, SharedWriter, write_values
 
 _MOST_BUFFERED_BYTES = 4 << 20
 
@@ -46,7 +46,7 @@ class TaskOutput:
     def __init__(
         self,
         context: JobContext,
-        column_files: ColumnFiles,
+        column_files: ColumnFiles | SharedFiles,
         task: ApplyTask,
         fragment: FragmentPlan,
         control: TaskControl,
@@ -67,7 +67,7 @@ class TaskOutput:
         self._values: list[pa.Array] = []
         self._bytes = 0
         self._rows = 0
-        self._direct: ColumnFileWriter | None = None
+        self._direct: ColumnFileWriter | SharedWriter | None = None
         self._part_start = task.rows.start
         self._position = task.rows.start
         self._opened_at = time.perf_counter()
@@ -155,7 +155,7 @@ class TaskOutput:
         share = (self._position - self._task.rows.start) / len(self._task.rows)
         return (now_s - self._opened_at) / share < self._control.checkpoint_interval_s / 2
 
-    def _open_direct(self, *, complete: bool) -> ColumnFileWriter:
+    def _open_direct(self, *, complete: bool) -> ColumnFileWriter | SharedWriter:
         writer = self._column_files.open(self._fragment.fingerprint, complete=complete)
         for offsets, values in zip(self._offsets, self._values, strict=True):
             writer.append(offsets, values)
@@ -170,9 +170,10 @@ class TaskOutput:
             self._offsets, self._values = [offsets], [values]
         failed = self._failed()
         if self._offsets or len(failed):
-            part = write_part(
+            part = write_values(
                 TableFiles(self._context.location),
-                part_folder(self._context.column.field_id, self._fragment.fingerprint),
+                self._context.column,
+                self._fragment.fingerprint,
                 self._context.call_id,
                 (
                     self._fragment.fragment_id,
@@ -181,7 +182,6 @@ class TaskOutput:
                 ),
                 self._offsets,
                 self._values,
-                self._context.column.data_type,
                 failed,
             )
             self._note_part(part)

@@ -65,9 +65,10 @@ class RecordKeeper:
         self._thread = threading.Thread(target=self._keep, name="geneva-record", daemon=True)
 
     def start(self, after_s: float = 0.0) -> None:
-        """Begin to keep the record; one that ends before some seconds is written once."""
-        self._after_s = after_s
-        self._thread.start()
+        """Begin, if it was not begun; what ends before some seconds is written once."""
+        if self._thread.ident is None:
+            self._after_s = after_s
+            self._thread.start()
 
     def wait_begun(self, timeout_s: float) -> None:
         """Wait until it was first tried to write the record."""

@@ -84,7 +84,8 @@ class Reservation:
             return
         open_dataset(location)
         there = TableFiles(location)
-        if not all(there.exists(f"data/{file.path}") for file in files):
+        every = [one for file in files for one in (file, *file.beside)]
+        if not all(there.exists(f"data/{file.path}") for file in every):
             raise TableChangedError(
                 f"This job did not run for so long that it was taken for dead, and column files "
                 f"that it wrote to {location.name!r} were cleaned up. Run the backfill again."

@@ -18,8 +18,9 @@ from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset
 from geneva.storage.files import TableFiles
 from geneva.storage.model import Part, pack_rows, unpack_rows
-from geneva.storage.parts import failed_in, read_part
+from geneva.storage.parts import failed_in
 from geneva.storage.reader import read_column
+from geneva.storage.shared import SharedFiles, read_values
 
 _WINDOW_ROWS = 8192
 
@@ -41,7 +42,7 @@ class Writer:
         self,
         context: JobContext,
         dataset: Dataset,
-        column_files: ColumnFiles,
+        column_files: ColumnFiles | SharedFiles,
         worker: int,
         activity: Activity,
     ) -> None:
@@ -75,7 +76,7 @@ class Writer:
         tables = []
         for part in parts:
             self._activity.enter(Stage.WRITE)
-            tables.append(read_part(files, part))
+            tables.append(read_values(files, column, fragment.fingerprint, part))
         computed = _Computed(tables, column.data_type)
         self._activity.enter(Stage.WRITE)
         failed = _failed(fragment, tables, lost, computed.offsets)

@@ -34,6 +34,7 @@ from geneva.storage.model import (
     unique_name,
     unpack_rows,
 )
+from geneva.storage.unpacking import as_stored, from_columns, stored_fields, to_columns
 
 COVERAGE_KEY = "geneva.coverage"
 FAILED_KEY = "geneva.failed"
@@ -164,7 +165,7 @@ class ColumnFileWriter:
         if column.is_blob:
             self._encoder = BlobEncoder(open_writer, files.session, column.name, name)
         else:
-            self._encoder = _PlainEncoder(open_writer, pa.field(column.name, column.data_type))
+            self._encoder = _PlainEncoder(open_writer, column)
         self._next_offset = 0
         self._covered: list[np.ndarray] = []
         self._checksum = ValueChecksum()
@@ -220,7 +221,7 @@ class ColumnFileWriter:
 
     def _write(self, values: pa.Array) -> None:
         self._encoder.write(values)
-        self._checksum.update(values)
+        self._checksum.update(as_stored(self._files.column, values))
 
     def _own_metadata(
         self, fragment_id: int, covered: bytes | None, failed: bytes | None
@@ -246,7 +247,9 @@ class ColumnFileWriter:
         table = self._files.session.open_reader(self.name).read_all(batch_size=4096).to_table()
         self._files.session.delete_file(self.name)
         offsets = np.concatenate(self._covered)
-        return offsets, pa.concat_arrays(table.column(0).chunks).take(pa.array(offsets))
+        arrays = [pa.concat_arrays(column.chunks) for column in table.columns]
+        values = from_columns(self._files.column, arrays)
+        return offsets, values.take(pa.array(offsets))
 
 
 def spread(values: pa.Array, offsets: np.ndarray, start: int, stop: int) -> pa.Array:
@@ -267,12 +270,14 @@ def spread(values: pa.Array, offsets: np.ndarray, start: int, stop: int) -> pa.A
 class _PlainEncoder:
     """Writes values as they are."""
 
-    def __init__(self, open_writer: Callable[[pa.Schema], Any], field: pa.Field) -> None:
-        self._schema = pa.schema([field])
+    def __init__(self, open_writer: Callable[[pa.Schema], Any], column: ComputedColumn) -> None:
+        self._column = column
+        self._schema = pa.schema(stored_fields(column))
         self._writer = open_writer(self._schema)
 
     def write(self, values: pa.Array) -> None:
-        self._writer.write_batch(pa.record_batch([values], schema=self._schema))
+        columns = to_columns(self._column, values)
+        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
 
     def close(self, metadata: dict[str, str]) -> int:
         for key, value in metadata.items():

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 import lance
 import tenacity
 from lance.commit import CommitConflictError
-from lance.fragment import DataFile
 
 from geneva.errors import CommitError, TableChangedError
 from geneva.storage import fault_points
 from geneva.storage.carry import Carried, Carrier
-from geneva.storage.dataset import Dataset, file_positions, lance_field, leaf_ids, open_dataset
+from geneva.storage.dataset import Dataset, file_positions, leaf_ids, open_dataset
 from geneva.storage.held import input_field_ids
 from geneva.storage.history import read_transaction
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.quiet import quiet_commit
+from geneva.storage.replacement import replacement
 
 COMMIT_ID_KEY = "geneva.commit_id"
 
@@ -148,7 +148,7 @@ class _Attempt:
             return None
         transaction = lance.Transaction(
             latest.version,
-            _replacement(self.files),
+            replacement(latest, self.files),
             transaction_properties={COMMIT_ID_KEY: self._commit_id},
         )
         fault_points.passed(fault_points.COMMIT_BEGUN)
@@ -179,13 +179,15 @@ class _Attempt:
         return None
 
     def _check_column(self, latest: Dataset) -> None:
-        found = lance_field(latest, self._column.name)
+        names = {field.id(): field.name() for field in latest.lance_schema.fields()}
         ids = {i for file in self.files for i in file.fields}
         present = {i for f in latest.lance_schema.fields() for i in leaf_ids(f)}
         if not ids <= present:
-            happened = "dropped" if found is None else "given another type"
+            gone = [output for output in self._column.outputs if output.field_id not in names]
+            name = gone[0].name if gone else self._column.name
+            happened = "given another type" if name in names.values() else "dropped"
             raise TableChangedError(
-                f"Column {self._column.name!r} of {self._location.name!r} was {happened} while it "
+                f"Column {name!r} of {self._location.name!r} was {happened} while it "
                 "was being computed. Nothing of it was committed."
             )
 
@@ -209,26 +211,6 @@ class _Attempt:
             self.outdated[file.fragment_id] = "its rows were moved by a compaction or an update"
         self.kept, self.carried = tuple(kept), new.staged
         self.files = (*kept, *new.files)
-
-
-def _replacement(files: tuple[ColumnFile, ...]) -> lance.LanceOperation.DataReplacement:
-    return lance.LanceOperation.DataReplacement(
-        [
-            lance.LanceOperation.DataReplacementGroup(
-                file.fragment_id,
-                DataFile(
-                    file.path,
-                    list(file.fields),
-                    list(file.column_indices),
-                    file.major,
-                    file.minor,
-                    file.size_bytes,
-                    None,
-                ),
-            )
-            for file in sorted(files, key=lambda f: f.fragment_id)
-        ]
-    )
 
 
 def _transaction_properties(dataset: Dataset, version: int) -> dict[str, str]:

@@ -7,9 +7,11 @@ it: opening, listing, planning and reading a table never do.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cloudpickle
@@ -21,12 +23,16 @@ from geneva.storage.author import now, this_author
 from geneva.storage.column_file import storage_field
 from geneva.storage.dataset import Dataset, lance_field
 from geneva.storage.files import FUNCTIONS_FOLDER, TableFiles
-from geneva.storage.model import ComputedColumn
+from geneva.storage.groups import group_metadata, is_grouped, siblings, struct_field
+from geneva.storage.model import ComputedColumn, Output
 from geneva.storage.signatures import check_signature, is_signed, signature_of, signed
+from geneva.transformer.binding import BoundFunction, bind
 from geneva.transformer.changes import Definition
 from geneva.transformer.parts import parts_from_json, parts_of, parts_to_json
 from geneva.transformer.pickling import digest, pickle_by_value
+from geneva.transformer.shared_function import SharedFunction
 from geneva.transformer.udf import UDF
+from geneva.transformer.unpacked import UnpackedUDF, unpacked_type
 
 _KEY = "virtual_column"
 BACKEND = "opengeneva/1"
@@ -113,16 +119,45 @@ def load_function(packed: pa.Buffer, column: ComputedColumn, table: str, key: st
     return function
 
 
+def bound_functions(
+    column: ComputedColumn, packed: Sequence[pa.Buffer], table: str, key: str | None
+) -> BoundFunction | SharedFunction:
+    """Unpickle what computes a column, or several in one pass, ready to be called."""
+    targets = column.targets or (column,)
+    bound = [
+        bind(load_function(one, target, table, key), list(target.input_columns))
+        for target, one in zip(targets, packed, strict=True)
+    ]
+    if not column.targets:
+        return bound[0]
+    return SharedFunction(bound, list(column.input_columns), column.data_type)
+
+
 def definition_metadata(
-    name: str, function: UDF, inputs: list[str], payload: str, changed: str = ""
+    name: str,
+    function: UDF,
+    inputs: list[str],
+    payload: str,
+    changed: str = "",
+    data_type: pa.DataType | None = None,
 ) -> dict[str, str]:
-    """Return the field metadata that defines a computed column, signed if there is a key."""
+    """Return the field metadata that defines a computed column, signed if there is a key.
+
+    Parameters
+    ----------
+    name, function, inputs, payload
+        The column, its function with what that reads, and where it is stored.
+    changed
+        What is different from the function before.
+    data_type
+        Type of what is computed, where the column holds a part of it. Default: the function's.
+    """
     metadata = {**_definition(function, inputs, payload), f"{_KEY}.changed": changed}
     key = signing_key()
     signature = ""
     if key is not None:
-        data_type = pa.large_binary() if function.is_blob else function.data_type
-        column = _column(name, -1, data_type, metadata, is_blob=function.is_blob)
+        kind = pa.large_binary() if function.is_blob else data_type or function.data_type
+        column = _column(name, -1, kind, metadata, is_blob=function.is_blob)
         signature = signature_of(column, key)
     return {**metadata, f"{_KEY}.signature": signature}
 
@@ -165,6 +200,24 @@ def declared_field(name: str, function: UDF, inputs: list[str], payload: str) ->
     return storage_field(name, function.data_type, metadata, function.is_blob)
 
 
+def declared_group(unpacked: UnpackedUDF, inputs: list[str], payload: str) -> list[pa.Field]:
+    """Return the fields that declare the columns of a function which fills several."""
+    fields, kind = unpacked.fields, unpacked_type(unpacked.udf)
+    groups = group_metadata([one.struct_field_name for one in fields])
+    return [
+        one.field.with_metadata(
+            {
+                **_text(one.field.metadata),
+                **definition_metadata(
+                    one.output_column, unpacked.udf, inputs, payload, data_type=kind
+                ),
+                **group,
+            }
+        )
+        for one, group in zip(fields, groups, strict=True)
+    ]
+
+
 def is_computed(field: pa.Field) -> bool:
     """Say whether a field's metadata define a computed column."""
     return (field.metadata or {}).get(_KEY.encode()) == b"true"
@@ -178,7 +231,7 @@ def definition_of(field: pa.Field) -> dict[str, str]:
     >>> definition_of(pa.field("c", pa.int8(), metadata={"virtual_column.udf_name": "f"}))
     {'udf_name': 'f'}
     """
-    metadata = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+    metadata = _text(field.metadata)
     own = f"{_KEY}."
     return {k.removeprefix(own): v for k, v in metadata.items() if k.startswith(own)}
 
@@ -216,23 +269,29 @@ def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
     """
     check_computed(dataset, name)
     field = dataset.schema.field(name)
-    metadata = {k.decode(): v.decode() for k, v in field.metadata.items()}
+    metadata = _text(field.metadata)
     if metadata.get(f"{_KEY}.udf_backend") != BACKEND:
         raise NotComputedError(
             f"Column {name!r} was defined by another program "
             f"({metadata.get(f'{_KEY}.udf_backend')!r}), whose functions cannot be run here. "
             f"Attach the function again: alter_columns({{'path': '{name}', 'udf': my_udf}})."
         )
+    fields = siblings(dataset.schema, field)
+    outputs = tuple(_output(dataset, one) for one in fields)
     blob = isinstance(field.type, pa.ExtensionType)
     data_type = pa.large_binary() if blob else field.type
-    field_id = lance_field(dataset, name).id()  # type: ignore[union-attr]
-    return _column(name, field_id, data_type, metadata, is_blob=blob)
+    if is_grouped(field):
+        data_type = pa.struct([(struct_field(one), one.type) for one in fields])
+    column = _column(name, outputs[0].field_id, data_type, metadata, is_blob=blob)
+    return dataclasses.replace(column, outputs=outputs)
 
 
 def _column(
     name: str, field_id: int, data_type: pa.DataType, metadata: dict[str, str], *, is_blob: bool
 ) -> ComputedColumn:
-    more = ("stored_by", "stored_at", "parts", "changed", "signature")
+    def said(key: str) -> str:
+        return metadata.get(f"{_KEY}.{key}", "")
+
     return ComputedColumn(
         name=name,
         field_id=field_id,
@@ -244,8 +303,31 @@ def _column(
         input_columns=tuple(json.loads(metadata[f"{_KEY}.udf_inputs"])),
         options=json.loads(metadata[f"{_KEY}.udf_options"]),
         repointed=f"{_KEY}.repointed_at" in metadata,
-        **{key: metadata.get(f"{_KEY}.{key}", "") for key in more},
+        stored_by=said("stored_by"),
+        stored_at=said("stored_at"),
+        parts=said("parts"),
+        changed=said("changed"),
+        signature=said("signature"),
     )
+
+
+def distinct_columns(dataset: Dataset) -> list[ComputedColumn]:
+    """Return the computed columns of a table that can be run here, a group once."""
+    found: dict[int, ComputedColumn] = {}
+    for name in computed_columns(dataset):
+        with contextlib.suppress(NotComputedError):  # Another program's.
+            column = computed_column(dataset, name)
+            found.setdefault(column.field_id, column)
+    return list(found.values())
+
+
+def _output(dataset: Dataset, field: pa.Field) -> Output:
+    held = struct_field(field) if is_grouped(field) else None
+    return Output(field.name, lance_field(dataset, field.name).id(), held)  # type: ignore[union-attr]
+
+
+def _text(metadata: dict[bytes, bytes] | None) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (metadata or {}).items()}
 
 
 def with_function(

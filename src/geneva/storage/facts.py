@@ -96,6 +96,8 @@ class ColumnFacts:
         What the field's metadata says of the function, by key.
     missing_inputs : tuple of str
         Columns that the function reads and the table does not have.
+    missing_siblings : tuple of str
+        Fields of the function's struct whose columns the table does not have any more.
     payload_digest : str or None
         Digest of the file that holds the pickled function; None if there is no such file.
     fragments : tuple of FragmentFacts
@@ -113,3 +115,4 @@ class ColumnFacts:
     payload_digest: str | None
     fragments: tuple[FragmentFacts, ...]
     spare_parts: int = 0
+    missing_siblings: tuple[str, ...] = ()

@@ -7,10 +7,9 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from geneva.errors import NotComputedError
 from geneva.storage.column_file import file_tag
 from geneva.storage.dataset import Dataset
-from geneva.storage.definitions import computed_column, computed_columns
+from geneva.storage.definitions import computed_column, distinct_columns
 from geneva.storage.failures import SCHEMA, read_failures, replace_failures
 from geneva.storage.files import TableFiles
 from geneva.storage.held import ColumnFields, Held
@@ -115,13 +114,8 @@ def failures_of_table(
         calls for whole batches, at the place where it happened.
     """
     tables = [empty_failures()]
-    for each in computed_columns(dataset) if name is None else [name]:
-        try:
-            column = computed_column(dataset, each)
-        except NotComputedError:
-            if name is not None:
-                raise
-            continue  # Another program's.
+    columns = distinct_columns(dataset) if name is None else [computed_column(dataset, name)]
+    for column in columns:
         if current:
             tables.append(failed_rows(dataset, location, column))
             continue

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from geneva.storage.column_file import file_tag
 from geneva.storage.dataset import Dataset, file_positions, lance_field, leaf_ids
 from geneva.storage.model import ComputedColumn
 
@@ -19,6 +20,9 @@ class Held:
     ----------
     path : str or None
         File that holds the column's values, relative to ``data``; None if there are none.
+    beside : tuple of str
+        More files that hold some of its columns, if it is a group that others wrote parts of;
+        ``path`` is then one that Geneva did not write.
     fingerprint : str
         Identifies the function's version together with the fragment's input files.
     input_bytes : int
@@ -28,6 +32,7 @@ class Held:
     path: str | None
     fingerprint: str
     input_bytes: int
+    beside: tuple[str, ...] = ()
 
 
 class ColumnFields:
@@ -44,7 +49,7 @@ class ColumnFields:
     def __init__(self, dataset: Dataset, column: ComputedColumn) -> None:
         read = map(partial(lance_field, dataset), column.input_columns)
         self.ordered = [field.id() for field in read if field is not None]
-        self.output = column.field_id
+        self.stored = [output.field_id for output in column.outputs]
         self._column = column
         self.inputs = input_field_ids(dataset, column)
         self.outputs = output_field_ids(dataset, column)
@@ -54,9 +59,12 @@ class ColumnFields:
         positions = file_positions(fragment, self.inputs)
         names = {path for path, _, _ in positions}
         outputs = file_positions(fragment, self.outputs)
+        paths = list(dict.fromkeys(path for path, _, _ in outputs))
+        paths.sort(key=lambda path: file_tag(path) is not None)
         sizes = (f.file_size_bytes or 0 for f in fragment.data_files() if f.path in names)
         return Held(
-            path=outputs[0][0] if outputs else None,
+            path=paths[0] if paths else None,
+            beside=tuple(paths[1:]),
             fingerprint=_fingerprint(self._column, self.ordered, positions),
             input_bytes=sum(sizes),
         )
@@ -70,7 +78,8 @@ def input_field_ids(dataset: Dataset, column: ComputedColumn) -> set[int]:
 
 def output_field_ids(dataset: Dataset, column: ComputedColumn) -> set[int]:
     """Return the ids of the leaf fields that hold a column's values."""
-    return set(leaf_ids(lance_field(dataset, column.name)))
+    fields = {field.id(): field for field in dataset.lance_schema.fields()}
+    return {i for output in column.outputs for i in leaf_ids(fields[output.field_id])}
 
 
 def _fingerprint(

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from geneva.errors import NotComputedError, TableNotFoundError
+from geneva.errors import TableNotFoundError
 from geneva.storage.claims import Life
 from geneva.storage.column_file import file_tag
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.definitions import computed_column, computed_columns
+from geneva.storage.definitions import computed_columns, distinct_columns
 from geneva.storage.files import (
     FUNCTIONS_FOLDER,
     LEASES_FOLDER,
@@ -135,7 +135,7 @@ def take_inventory(location: TableLocation) -> Inventory:
     overrides = list_overrides(files)
     dataset = open_dataset(location)
     with_parts = {_field_of(f.path) for f in stored if f.path.startswith(PARTS_FOLDER)}
-    columns = _columns(dataset)
+    columns = distinct_columns(dataset)
     resumable: set[str] = set()
     committed: set[tuple[int, int, str]] = set()
     notes: set[str] = set()
@@ -204,16 +204,6 @@ def _seen_claims(files: TableFiles) -> list[SeenClaim]:
         silent_s = now_s - claim.renewed_s
         tag = call_tag(claim.call_id)
         found.append(SeenClaim(path, claim.job_id, tag, field_id, life_of(claim), silent_s))
-    return found
-
-
-def _columns(dataset: Dataset) -> list[ComputedColumn]:
-    found = []
-    for name in computed_columns(dataset):
-        try:
-            found.append(computed_column(dataset, name))
-        except NotComputedError:
-            continue  # Another program's.
     return found
 
 

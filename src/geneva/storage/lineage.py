@@ -122,10 +122,10 @@ class Lineage:
         if tag is not None:
             path, complete = held.path, tag.complete
             return _Step((), lambda: self._computed_here(path, rows, complete=complete))
-        proven = self.proofs.find(held, rows, self.reasons)
+        proven = None if held.beside else self.proofs.find(held, rows, self.reasons)
         if proven is not None:
             return _Step((), lambda: proven)
-        arrival = self._history.arrival(held.path, fragment_id, version)
+        arrival = self._newest_arrival(held, fragment_id, version)
         before = None if arrival is None else self._history.at(arrival.version - 1)
         needs_before = arrival is not None and arrival.birth is not Birth.APPENDED
         if arrival is None or (needs_before and before is None):
@@ -142,6 +142,15 @@ class Lineage:
         if arrival.birth is Birth.MOVED:
             return self._moved(version, fragment_id, rows)
         return self._replaced(arrival, fragment_id, rows)
+
+    def _newest_arrival(self, held: Held, fragment_id: int, version: int) -> Arrival | None:
+        """Find the last commit that brought one of a column's files into a fragment."""
+        others = [p for p in (held.path, *held.beside) if p is not None and file_tag(p) is None]
+        found = [self._history.arrival(path, fragment_id, version) for path in others]
+        known = [arrival for arrival in found if arrival is not None]
+        if len(known) < len(found):
+            return None
+        return max(known, key=lambda arrival: arrival.version)
 
     def _exists(self, place: _Place) -> bool:
         dataset = self._history.at(place[0])
@@ -180,7 +189,9 @@ class Lineage:
         """Return the states of rows that came with values: what is not NULL counts as computed."""
         dataset = self._history.at(version)
         assert dataset is not None  # noqa: S101 - the step has opened it
-        given = values_there(dataset, fragment_id, self._fields.output)
+        given = np.logical_and.reduce(
+            [values_there(dataset, fragment_id, i) for i in self._fields.stored]
+        )
         missing = (Origin.MISSING, f"were added {when} and never computed")
         states = changed(all_fresh(len(given), ()), ~given, self.reasons.code(missing))
         if not self._column.repointed:
@@ -255,7 +266,7 @@ class Lineage:
             kept = Moves(moves.offsets[fresh], moves.fragments[fresh], moves.olds[fresh])
             columns = (
                 (self._fields.ordered, "had their inputs changed"),
-                ([self._fields.output], "were overwritten"),
+                (self._fields.stored, "were overwritten"),
             )
             for field_ids, happened in columns:
                 same = unchanged(before, after, fragment_id, kept, field_ids)

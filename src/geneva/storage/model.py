@@ -156,6 +156,8 @@ class ColumnFile:
         Version of the file format.
     size_bytes : int or None
         Size of the file.
+    beside : tuple of ColumnFile
+        Files of the other columns that were computed in the same pass.
     """
 
     fragment_id: int
@@ -165,6 +167,7 @@ class ColumnFile:
     major: int
     minor: int
     size_bytes: int | None
+    beside: tuple[ColumnFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +222,8 @@ class FragmentState:
 
 
 @dataclass(frozen=True, slots=True)
-class ComputedColumn:
-    """A computed column as its field metadata describes it; the function itself stays packed.
+class Output:
+    """A column of the table that holds what a function computes, or a field of it.
 
     Attributes
     ----------
@@ -228,8 +231,27 @@ class ComputedColumn:
         Name of the column.
     field_id : int
         Id of its field.
+    struct_field : str or None
+        Field of the function's struct that it holds; None for the whole value.
+    """
+
+    name: str
+    field_id: int
+    struct_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedColumn:
+    """A computed column as its field metadata describes it; the function itself stays packed.
+
+    Attributes
+    ----------
+    name : str
+        Name of the column; of a group, of the one that was asked for.
+    field_id : int
+        Id of its field; of a group, of its first one. What jobs keep is known by it.
     data_type : pa.DataType
-        Type of its values in memory (``large_binary`` for a blob).
+        Type of its values in memory (``large_binary`` for a blob). Of a group, a struct of them.
     is_blob : bool
         Whether it is stored as blobs.
     udf_name, udf_version : str
@@ -250,6 +272,11 @@ class ComputedColumn:
         What was different when it took the place of another function; empty for the first one.
     signature : str
         Signature of all that is said here; empty if it is not signed.
+    outputs : tuple of Output
+        The columns that hold the values: one, or those of a group in the order of the struct.
+    targets : tuple of ComputedColumn
+        Columns that are computed in one pass, of which this is the sum; see
+        :mod:`geneva.storage.shared`.
     """
 
     name: str
@@ -267,6 +294,22 @@ class ComputedColumn:
     parts: str = ""
     changed: str = ""
     signature: str = ""
+    outputs: tuple[Output, ...] = ()
+    targets: tuple[ComputedColumn, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.outputs:
+            object.__setattr__(self, "outputs", (Output(self.name, self.field_id),))
+
+    @property
+    def is_group(self) -> bool:
+        """Whether the fields of the function's struct are columns of their own."""
+        return self.outputs[0].struct_field is not None
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the columns that hold the values."""
+        return [output.name for output in self.outputs]
 
 
 @dataclass(frozen=True, slots=True)

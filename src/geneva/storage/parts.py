@@ -31,6 +31,7 @@ def write_part(
     values: list[pa.Array],
     data_type: pa.DataType,
     failed: np.ndarray | None = None,
+    name: str | None = None,
 ) -> Part:
     """Write computed rows as one part.
 
@@ -51,6 +52,8 @@ def write_part(
     failed
         Physical offsets of rows in the range for which the function failed; None for none. The part
         is not dense then.
+    name
+        Name of the file. Default: a new one.
     """
     fragment_id, rows, dense = part_of
     schema = pa.schema([pa.field("offset", pa.uint32()), pa.field("value", data_type)])
@@ -61,10 +64,13 @@ def write_part(
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
         for batch_offsets, batch_values in zip(offsets, values, strict=True):
+            if batch_values.type != data_type:
+                # A struct whose fields the function says are never NULL; their columns may be.
+                batch_values = batch_values.cast(data_type)
             columns = [pa.array(batch_offsets, pa.uint32()), batch_values]
             writer.write_batch(pa.record_batch(columns, schema=schema))
     kind = "dense" if dense else "sparse"
-    name = f"{fragment_id}-{rows.start}-{rows.stop}-{kind}-{unique_name(call_id)}.arrow"
+    name = name or f"{fragment_id}-{rows.start}-{rows.stop}-{kind}-{unique_name(call_id)}.arrow"
     path = f"{PARTS_FOLDER}/{folder}/{name}"
     fault_points.passed(fault_points.PART_BEGUN)
     files.write(path, sink.getvalue())

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from geneva.storage.dataset import Dataset
 from geneva.storage.model import ComputedColumn, RowRange
+from geneva.storage.unpacking import from_columns
 
 # Lance decodes fastest, and holds least, in batches of one to three megabytes.
 _READ_BYTES = 2 << 20
@@ -138,9 +139,9 @@ def read_column(
     if column.is_blob:
         options = {"batch_size": _PROBE_ROWS, "blob_handling": "all_binary"}
     # Deleted rows are only given together with row ids, which are null for them.
+    names = column.output_names
     scanner = fragment.scanner(
-        columns=[column.name], include_deleted_rows=True, with_row_id=True, **options
+        columns=names, include_deleted_rows=True, with_row_id=True, **options
     )
     for batch in scanner.to_batches():
-        values = batch[column.name]
-        yield values if values.type == column.data_type else values.cast(column.data_type)
+        yield from_columns(column, [batch[name] for name in names])

@@ -7,6 +7,7 @@ import json
 import textwrap
 from collections.abc import Sequence
 
+import pyarrow as pa
 import tenacity
 from lance.commit import CommitConflictError
 
@@ -21,6 +22,7 @@ from geneva.storage.definitions import (
     computed_column,
     computed_columns,
     declared_field,
+    declared_group,
     definition_metadata,
     definition_of,
     definition_to_compare,
@@ -32,11 +34,13 @@ from geneva.storage.definitions import (
     store_function,
 )
 from geneva.storage.files import TableFiles
+from geneva.storage.groups import check_dropped_together, is_grouped, siblings, struct_field
 from geneva.storage.model import TableLocation
 from geneva.transformer.changes import Changes, compare
 from geneva.transformer.signature import UDFArgType
 from geneva.transformer.types import hint_accepts
 from geneva.transformer.udf import UDF
+from geneva.transformer.unpacked import UnpackedUDF, unpacked_type
 
 # It stands in the schema of every version of the table.
 _LONGEST_CHANGED = 500
@@ -105,11 +109,7 @@ def declare_columns(
     """Add computed columns to a table, all NULL, in one commit."""
     existing = set(dataset.schema.names)
     for name in functions:
-        if name in existing:
-            raise InvalidArgumentError(
-                f"Column {name!r} exists in table {location.name!r} already. "
-                f"alter_columns({{'path': {name!r}, 'udf': my_udf}}) gives it another function."
-            )
+        _check_new(name, existing, location)
     packed = {name: pack_function(function) for name, (function, _) in functions.items()}
     fields = [
         declared_field(name, function, inputs, packed[name].path)
@@ -117,6 +117,30 @@ def declare_columns(
     ]
     for one in packed.values():
         store_function(TableFiles(location), one)
+    _add(dataset, fields)
+
+
+def declare_group(
+    dataset: Dataset, location: TableLocation, unpacked: UnpackedUDF, inputs: list[str]
+) -> None:
+    """Add the columns of a function that fills several, all NULL, in one commit."""
+    existing = set(dataset.schema.names)
+    for one in unpacked.fields:
+        _check_new(one.output_column, existing, location)
+    packed = pack_function(unpacked.udf)
+    store_function(TableFiles(location), packed)
+    _add(dataset, declared_group(unpacked, inputs, packed.path))
+
+
+def _check_new(name: str, existing: set[str], location: TableLocation) -> None:
+    if name in existing:
+        raise InvalidArgumentError(
+            f"Column {name!r} exists in table {location.name!r} already. "
+            f"alter_columns({{'path': {name!r}, 'udf': my_udf}}) gives it another function."
+        )
+
+
+def _add(dataset: Dataset, fields: list[pa.Field]) -> None:
     for attempt in _retrying():
         with attempt:
             dataset.checkout_version(dataset.latest_version).add_columns(fields)
@@ -137,12 +161,17 @@ def repoint_column(
     InvalidArgumentError
         The function's type is not the column's.
     """
+    together = siblings(dataset.schema, dataset.schema.field(name))
     current = _column_type(dataset, name)
     wanted = declared_field(name, function, inputs, "").type
+    if is_grouped(together[0]):
+        current = pa.struct([(struct_field(one), one.type) for one in together])
+        wanted = unpacked_type(function)
     if current != wanted:
         raise InvalidArgumentError(
             f"{function.name} returns {wanted}, but column {name!r} of {location.name!r} is "
-            f"{current}. Drop the column and add it again with the new function."
+            f"{'computed as ' if is_grouped(together[0]) else ''}{current}. Drop the column and "
+            "add it again with the new function."
         )
     packed = pack_function(function)
     changes = changes_of(dataset, location, name, function, inputs)
@@ -150,12 +179,16 @@ def repoint_column(
     if changes is not None and changes.stale:
         changed = textwrap.shorten(changes.words, _LONGEST_CHANGED, placeholder=" …")
     store_function(TableFiles(location), packed)
-    defined = definition_metadata(name, function, inputs, packed.path, changed)
-    metadata = {**function.field_metadata, **defined}
-    if is_computed(dataset.schema.field(name)):
-        metadata |= repointed_metadata(dataset, name, metadata)
-    metadata.pop("lance-encoding:blob", None)
-    dataset.update_field_metadata({name: metadata})
+    metadata = {}
+    for one in together:
+        # What is signed names the column, so it is not the same for all of a group.
+        given = (one.name, function, inputs, packed.path, changed)
+        defined = definition_metadata(*given, data_type=current if is_grouped(one) else None)
+        metadata[one.name] = {**function.field_metadata, **defined}
+        if is_computed(one):
+            metadata[one.name] |= repointed_metadata(dataset, one.name, metadata[one.name])
+        metadata[one.name].pop("lance-encoding:blob", None)
+    dataset.update_field_metadata(metadata)
     return changes
 
 
@@ -176,6 +209,7 @@ def changes_of(
 
 def rename_inputs(dataset: Dataset, old: str, new: str) -> None:
     """Let computed columns that read a renamed column follow it, and signatures that name it."""
+    changes = {}
     for name in computed_columns(dataset):
         metadata = dataset.schema.field(name).metadata
         inputs = json.loads(metadata[b"virtual_column.udf_inputs"])
@@ -183,7 +217,9 @@ def rename_inputs(dataset: Dataset, old: str, new: str) -> None:
         changed = {} if renamed == inputs else {"virtual_column.udf_inputs": json.dumps(renamed)}
         changed |= signature_after_renaming(dataset, name, _renamed(name, new, old), renamed)
         if changed:
-            dataset.update_field_metadata({name: changed})
+            changes[name] = changed
+    if changes:
+        dataset.update_field_metadata(changes)
 
 
 def check_alteration(dataset: Dataset, table: str, alteration: dict[str, object]) -> None:
@@ -203,13 +239,16 @@ def check_alteration(dataset: Dataset, table: str, alteration: dict[str, object]
 
 
 def check_droppable(dataset: Dataset, table: str, names: Sequence[str]) -> None:
-    """Refuse to drop a column that a computed one reads.
+    """Refuse to drop a column that a computed one reads, or that is computed with others.
 
     Raises
     ------
     InvalidArgumentError
-        Which computed column reads it.
+        Which computed column reads it, or which are computed together with it.
     """
+    check_dropped_together(
+        dataset.schema, table, [name for name in names if name in dataset.schema.names]
+    )
     for reader in computed_columns(dataset):
         if reader in names:
             continue

@@ -19,7 +19,7 @@ from geneva.storage.model import ComputedColumn
 _SCHEME = "hmac-sha256:"
 # The id is given when the column is declared, and whether values may be another function's decides
 # nothing about what runs.
-_NOT_SIGNED = frozenset(["field_id", "repointed", "signature"])
+_NOT_SIGNED = frozenset(["field_id", "repointed", "signature", "outputs", "targets"])
 
 
 def signature_of(column: ComputedColumn, key: str) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from geneva.errors import DamagedFileError, FilterError, NotComputedError
+from geneva.errors import DamagedFileError, FilterError
 from geneva.storage.column_file import file_tag
 from geneva.storage.dataset import Dataset, in_words
-from geneva.storage.definitions import computed_column, computed_columns
+from geneva.storage.definitions import distinct_columns
 from geneva.storage.files import TableFiles
 from geneva.storage.held import ColumnFields, Held
 from geneva.storage.lineage import Lineage
@@ -148,11 +148,7 @@ def _failed(rows: RowStates | None, lineage: Lineage) -> bytes | None:
 
 def note_lineage(dataset: Dataset, location: TableLocation) -> None:
     """Store what can be found out about fragments that somebody else wrote, before it cannot."""
-    for name in computed_columns(dataset):
-        try:
-            column = computed_column(dataset, name)
-        except NotComputedError:
-            continue  # Another program's.
+    for column in distinct_columns(dataset):
         fields = ColumnFields(dataset, column)
         lineage = Lineage(dataset, location, column, fields, Proofs(TableFiles(location), column))
         found = []
@@ -175,7 +171,7 @@ def _keep_proofs(lineage: Lineage, looks: list[_Look], states: list[FragmentStat
 
 
 def _of_others(held: Held) -> bool:
-    return held.path is not None and file_tag(held.path) is None
+    return held.path is not None and not held.beside and file_tag(held.path) is None
 
 
 def _wrote(call_id: str, path: str | None) -> bool:

@@ -43,17 +43,27 @@ def tagged(dataset: Dataset, field_id: int, call_id: str) -> Iterator[None]:
     """Keep a dataset's version from being cleaned up inside."""
     name = f"{_PREFIX}-{field_id}-{call_tag(call_id)}"
     try:
-        dataset.tags.create(name, dataset.version)
+        _create(dataset, name)
     except ValueError as error:
         if "already exists" not in str(error):
             raise
         # Another driver of the same call was lost.
         remove_tag(dataset, name)
-        dataset.tags.create(name, dataset.version)
+        _create(dataset, name)
     try:
         yield
     finally:
         remove_tag(dataset, name)
+
+
+def _create(dataset: Dataset, name: str) -> None:
+    try:
+        dataset.tags.create(name, dataset.version)
+    except ValueError:
+        # It may be this very tag, if the answer was lost and Lance tried again.
+        found = dataset.tags.list().get(name)
+        if found is None or found["version"] != dataset.version:
+            raise
 
 
 def list_tags(dataset: Dataset) -> list[JobTag]:

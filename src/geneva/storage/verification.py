@@ -21,6 +21,7 @@ from geneva.storage.dataset import Dataset, file_positions, in_words, lance_fiel
 from geneva.storage.definitions import computed_column, definition_of, stored_digest
 from geneva.storage.facts import ColumnFacts, FileFacts, FragmentFacts
 from geneva.storage.files import TableFiles
+from geneva.storage.groups import is_grouped, missing_siblings
 from geneva.storage.held import ColumnFields
 from geneva.storage.model import ComputedColumn, Part, TableLocation
 from geneva.storage.parts import list_parts
@@ -62,6 +63,7 @@ def look_at_column(
     known = column or _undefined(dataset, field)
     parts = list_parts(files, known.field_id)
     look = _Look(dataset, location, known, deep, column is not None, parts)
+    gone = missing_siblings(dataset.schema, field)
     with ThreadPoolExecutor(_THREADS) as pool:
         fragments = tuple(pool.map(look.at_fragment, dataset.get_fragments()))
     payload = definition.get("udf")
@@ -75,6 +77,7 @@ def look_at_column(
         payload_digest=stored_digest(files, payload) if payload else None,
         fragments=fragments,
         spare_parts=sum(map(len, parts.values())) - sum(f.parts for f in fragments),
+        missing_siblings=tuple(gone),
     )
 
 
@@ -190,12 +193,25 @@ class _Look:
             schema = reader.metadata().schema
             return {
                 "rows": int(reader.num_rows()),
-                "data_type": _type_in(schema, None if ours else self._column.name),
+                "data_type": self._type_in(schema, ours=ours),
                 "metadata": {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()},
             }
 
         found, problem = _attempt(look)
         return {"problem": problem} if found is None else found
+
+    def _type_in(self, schema: pa.Schema, *, ours: bool) -> pa.DataType | None:
+        if not self._column.is_group:
+            # The others of its group may be gone, so that nobody can say which one this is.
+            alone = not is_grouped(self._dataset.schema.field(self._column.name))
+            return _type_in(schema, None if ours and alone else self._column.name)
+        names = [field.name for field in self._column.data_type]
+        if ours and len(schema) == len(names):
+            return pa.struct(list(zip(names, schema.types, strict=True)))
+        types = [_type_in(schema, output) for output in self._column.output_names]
+        known = [found for found in types if found is not None]
+        # A file of others may hold some of the columns only.
+        return pa.struct(list(zip(names, known, strict=False))) if known == types else None
 
     def _read(self, fragment: Any, files: tuple[FileFacts, ...]) -> tuple[str, str | None]:
         """Read values as any reader of the table would; return what went wrong, and a checksum."""
@@ -218,7 +234,11 @@ class _Look:
         live = fragment.physical_rows - fragment.num_deletions
         for start in sorted({0, max(0, live - rows)}):
             fragment.scanner(
-                columns=[self._column.name], offset=start, limit=rows, batch_size=rows, **options
+                columns=self._column.output_names,
+                offset=start,
+                limit=rows,
+                batch_size=rows,
+                **options,
             ).to_table()
 
     def _read_all(self, fragment: Any, files: tuple[FileFacts, ...]) -> str | None:

@@ -39,6 +39,8 @@ class CallFailed(Exception):  # noqa: N818 - it reports a failure, the user sees
         Values of the rows before the failing one.
     inputs : str
         What the function was called with, shortened.
+    function : int
+        Which one failed, of several that are called on the same rows.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class CallFailed(Exception):  # noqa: N818 - it reports a failure, the user sees
         self.cause = cause
         self.computed = computed
         self.inputs = inputs
+        self.function = 0
 
 
 class ReturnMismatch(Exception):  # noqa: N818

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from geneva.errors import InvalidArgumentError
 from geneva.transformer.canonical import function_digest
+from geneva.transformer.multi_output import is_multi_output
 from geneva.transformer.needs import check_needs
 from geneva.transformer.policy import (
     ErrorHandlingConfig,
@@ -86,6 +87,8 @@ class UDF:
         Default: a digest of the function and of all local code that it uses.
     field_metadata : dict of str to str
         Metadata added to the column's field.
+    is_multi_output : bool
+        Whether the return annotation is :class:`Columns`: a column for each field of the struct.
     hints : list
         Annotation of each parameter, None where there is none. Resolved when it is decorated: what
         only annotations name does not travel to workers.
@@ -112,6 +115,7 @@ class UDF:
     max_errors: float | None = None
     row_timeout: float | None = None
     field_metadata: dict[str, str] = attrs.field(factory=dict)
+    is_multi_output: bool = False
     hints: list[Any] = attrs.field(factory=list, repr=False)
     _version: str | None = attrs.field(default=None, alias="version")
 
@@ -413,6 +417,7 @@ def _make(
         data_type=data_type,
         arg_type=arg_type,
         input_columns=inputs,
+        is_multi_output=is_multi_output(name, hints.get("return"), data_type),
         hints=[hints.get(parameter.name) for parameter in parameters],
         version=version,
         **options,

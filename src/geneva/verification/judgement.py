@@ -7,14 +7,8 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 
-from geneva.pipeline.provenance import (
-    INPUTS_KEY,
-    JOB_ID_KEY,
-    PAYLOAD_KEY,
-    SOURCE_VERSION_KEY,
-    UDF_NAME_KEY,
-    UDF_VERSION_KEY,
-)
+from geneva.pipeline.provenance import JOB_ID_KEY, SOURCE_VERSION_KEY
+from geneva.storage.authorship import INPUTS_KEY, PAYLOAD_KEY, UDF_NAME_KEY, UDF_VERSION_KEY
 from geneva.storage.column_file import CHECKSUM_KEY, COVERAGE_KEY, FINGERPRINT_KEY, FRAGMENT_KEY
 from geneva.storage.definitions import BACKEND
 from geneva.storage.facts import ColumnFacts, FileFacts, FragmentFacts
@@ -73,6 +67,10 @@ def _definition(facts: ColumnFacts) -> Iterator[Finding]:
         names = ", ".join(map(repr, facts.missing_inputs))
         expected = f"the column {names}, which the function reads"
         yield wrong(expected=expected, found=_NOTHING, repair=bind)
+    if facts.missing_siblings:
+        names = ", ".join(map(repr, facts.missing_siblings))
+        again = "Drop the columns that are left of its group, and add the function again."
+        yield wrong(expected=f"columns for {names} beside it", found=_NOTHING, repair=again)
     yield from _function(facts, repair)
 
 

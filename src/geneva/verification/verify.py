@@ -5,6 +5,7 @@ from __future__ import annotations
 from geneva.storage.dataset import Dataset
 from geneva.storage.definitions import check_computed, computed_columns
 from geneva.storage.facts import ColumnFacts
+from geneva.storage.groups import first_of_each, together
 from geneva.storage.model import TableLocation
 from geneva.storage.schema import check_column
 from geneva.storage.verification import look_at_column
@@ -24,23 +25,28 @@ def verify_columns(
     NotComputedError
         No function computes it.
     """
+    every = computed_columns(dataset)
     if column is not None:
         check_column(dataset, location.name, column)
         check_computed(dataset, column)
-    names = computed_columns(dataset) if column is None else [column]
+    names = [column] if column is not None else first_of_each(dataset.schema, every)
     seen = [look_at_column(dataset, location, name, deep=deep) for name in names]
     return VerificationReport(
         table=location.name,
         version=dataset.version,
         deep=deep,
-        columns=tuple(map(_summary, seen)),
+        columns=tuple(
+            _summary(facts, name)
+            for facts in seen
+            for name in (together(dataset.schema, facts.column) if column is None else [column])
+        ),
         findings=tuple(finding for facts in seen for finding in judge(facts)),
     )
 
 
-def _summary(facts: ColumnFacts) -> VerifiedColumn:
+def _summary(facts: ColumnFacts, name: str) -> VerifiedColumn:
     return VerifiedColumn(
-        column=facts.column,
+        column=name,
         fragments=len(facts.fragments),
         rows=sum(fragment.physical_rows for fragment in facts.fragments),
         files=sum(len(fragment.files) for fragment in facts.fragments),

@@ -9,17 +9,20 @@ import time
 import uuid
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import ray
 
 from geneva.config import Settings
 from geneva.errors import ClusterUnreachableError, GenevaError, JobCancelledError
 from geneva.jobs.progress import Progress
+from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillJob, BackfillRun
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.environment import Versions, check_environment
 from geneva.pipeline.failure import PackedError, placed_error, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, News, Seen
+from geneva.pipeline.passes import Show, run_passes
 from geneva.pipeline.record_keeper import RecordKeeper
 from geneva.runners.ray.cluster_job import ClusterJob
 from geneva.runners.ray.cluster_tracker import ClusterTracker
@@ -149,21 +152,8 @@ class DriverActor:
             given: Submission = pickle.loads(submission)
             self._detached = given.detached
             threading.Thread(target=self._watch, daemon=True).start()
-            with closing(ClusterJob(given.job, given.settings, self._journal.print)) as cluster:
-                self._tracker.place = cluster.tracker_place
-                cluster.prestart()
-                self._keeper.start()
-                run = BackfillRun(
-                    given.job,
-                    cluster.admit,
-                    cluster.runner,
-                    given.settings,
-                    self._journal.show,
-                    self._stop,
-                    given.versions,
-                    cluster.warn,
-                )
-                return JobEnd(result=run.run())
+            run_one = partial(self._run_one, given)
+            return JobEnd(result=run_passes(given.job, self._journal.show, self._stop, run_one))
         except GenevaError as error:
             return JobEnd.failed(error)
         except BaseException as error:  # noqa: BLE001 - travels to the caller
@@ -172,6 +162,23 @@ class DriverActor:
     def _note_unrecorded(self, error: Exception) -> None:
         text = f"The record of job {self._job_id} cannot be written: {error}"
         self._journal.print("stderr", text)
+
+    def _run_one(self, given: Submission, job: BackfillJob, show: Show) -> BackfillJobResult:
+        """Run the job of one column with actors of its own."""
+        with closing(ClusterJob(job, given.settings, self._journal.print)) as cluster:
+            self._tracker.place = cluster.tracker_place
+            cluster.prestart()
+            self._keeper.start()
+            return BackfillRun(
+                job,
+                cluster.admit,
+                cluster.runner,
+                given.settings,
+                show,
+                self._stop,
+                given.versions,
+                cluster.warn,
+            ).run()
 
     def _watch(self) -> None:
         """End the job when its caller is gone, and record its end when the cluster's head is."""
