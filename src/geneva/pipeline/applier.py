@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -32,11 +33,13 @@ from geneva.jobs.events import (
 from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.jobs.stage import Stage
 from geneva.pipeline.activity import Activity
-from geneva.pipeline.batching import BatchSizer
+from geneva.pipeline.ahead import begun_ahead
+from geneva.pipeline.batching import FIRST_BATCH_ROWS, BatchSizer
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.environment import check_environment
 from geneva.pipeline.failure import FailedPlace, call_error, placed_error, setup_error
 from geneva.pipeline.flight_recorder import FlightRecorder
+from geneva.pipeline.letting_go import let_go
 from geneva.pipeline.output import TaskOutput
 from geneva.pipeline.peak_memory import PeakMemory
 from geneva.storage.column_file import ColumnFiles
@@ -144,9 +147,12 @@ class Applier:
         emit(PartWritten(self._worker, task.task_id, part))
 
     def close(self) -> None:
-        """Release the threads."""
+        """Release the threads and the function, whose ``teardown()`` is called."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+        bound, self._bound = self._bound, None
+        if bound is not None:
+            let_go(bound, self._place)
 
     def _set_up(self) -> float:
         started = time.perf_counter()
@@ -165,7 +171,9 @@ class Applier:
         except (Exception, SystemExit) as cause:
             self._bound = None
             raise setup_error(self._context, cause) from cause
-        if self._context.threads > 1:
+        if self._bound.runs_ahead:
+            self._sizer.hold(max(FIRST_BATCH_ROWS, self._bound.loop.most))
+        if self._context.threads > 1 and not function.is_async:
             self._pool = ThreadPoolExecutor(self._context.threads, "geneva-applier")
         return time.perf_counter() - started
 
@@ -212,10 +220,11 @@ class Applier:
         assert self._bound is not None  # noqa: S101 - _set_up() came first
         compute = partial(self._timed, self._bound.compute, task.fragment_id, reporter)
         in_flight: deque[tuple[Batch, Future[tuple[Any, float]]]] = deque()
-        for batch in self._batches(task, fragment, reporter):
-            mine = control.claimed(batch)
-            if mine is None:
-                break
+        batches = map(control.claimed, self._batches(task, fragment, reporter))
+        mines = iter(partial(next, batches, None), None)  # Until one is not claimed.
+        if self._bound.runs_ahead:
+            mines = begun_ahead(mines, self._bound, control, self._waiting(task, reporter))
+        for mine in mines:
             if self._pool is None:
                 yield mine, *compute(mine)
                 continue
@@ -228,6 +237,21 @@ class Applier:
             self._activity.enter(Stage.UDF)
             first, future = in_flight.popleft()
             yield first, *future.result()
+
+    def _waiting(
+        self, task: ApplyTask, reporter: _Reporter
+    ) -> Callable[[RowRange], AbstractContextManager[None]]:
+        """Return what notes that calls for a range of rows are waited for."""
+
+        @contextmanager
+        def waiting(rows: RowRange) -> Iterator[None]:
+            started = time.perf_counter()
+            self._activity.enter(Stage.UDF)
+            with self._recorder.computing(BatchRows(task.fragment_id, rows)):
+                yield
+            reporter.udf_s += time.perf_counter() - started
+
+        return waiting
 
     def _timed(
         self,

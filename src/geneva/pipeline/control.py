@@ -72,6 +72,17 @@ class TaskControl:
         with self._lock:
             self._stopping = True
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the task is to end early."""
+        with self._lock:
+            return self._stopping
+
+    def give_up(self, offset: int) -> None:
+        """Account for no row from ``offset`` on, of those claimed; only while stopping."""
+        with self._lock:
+            self._claimed = min(self._claimed, offset)
+
     def end(self) -> int:
         """Return up to which row the task accounts for, once nothing is being computed."""
         with self._lock:

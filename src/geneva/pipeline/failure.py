@@ -19,8 +19,9 @@ from geneva.errors import (
     with_details,
 )
 from geneva.jobs.commands import JobContext
-from geneva.transformer.binding import CallFailed, ReturnMismatch
+from geneva.transformer.binding import CallFailed
 from geneva.transformer.mismatch import RowMismatch
+from geneva.transformer.returned import ReturnMismatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ _OPTIONS = (
     "min_checkpoint_size",
     "max_checkpoint_size",
     "task_size",
+    "max_in_flight",
     "resources",
     "label_selector",
     "accelerator_type",

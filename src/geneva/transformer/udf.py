@@ -13,11 +13,14 @@ import pyarrow as pa
 from geneva.errors import InvalidArgumentError
 from geneva.transformer.needs import check_needs
 from geneva.transformer.pickling import digest, pickle_by_value
+from geneva.transformer.pieces import iterated
 from geneva.transformer.signature import (
     UDFArgType,
     arg_type_of,
     check_arity,
+    check_form,
     code_of,
+    is_async,
     positional_parameters,
     returned_type,
     type_hints,
@@ -66,6 +69,8 @@ class UDF:
         Bounds in rows of a part whose size is decided by time.
     task_size : int or None
         Rows per task; None plans whole fragments.
+    max_in_flight : int or None
+        Most calls of an async function that each applier has in flight; None is 64.
     version : str
         Identity of the function's behaviour: a column computed by another version is stale.
         Default: a digest of the pickled function.
@@ -92,6 +97,7 @@ class UDF:
     min_checkpoint_size: int = 1
     max_checkpoint_size: int | None = None
     task_size: int | None = None
+    max_in_flight: int | None = None
     field_metadata: dict[str, str] = attrs.field(factory=dict)
     hints: list[Any] = attrs.field(factory=list, repr=False)
     _version: str | None = attrs.field(default=None, alias="version")
@@ -110,6 +116,16 @@ class UDF:
         """Whether the column is stored as blobs, read lazily."""
         return self.field_metadata.get(BLOB_METADATA_KEY) == "true"
 
+    @property
+    def is_async(self) -> bool:
+        """Whether calls return awaitables, many of which can be in flight."""
+        return is_async(self.func)
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether it takes an iterator of batches instead of one."""
+        return self.arg_type is not UDFArgType.SCALAR and iterated(self.hints[0]) is not None
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function in this process.
 
@@ -121,6 +137,8 @@ class UDF:
         whole_batch = len(args) == 1 and isinstance(args[0], pa.RecordBatch)
         arrays = bool(args) and all(isinstance(a, pa.Array) for a in args)
         if kwargs or not (whole_batch or arrays):
+            if self.is_async:
+                return _set_up_and_call(self.func, args, kwargs)
             _set_up_once(self.func)
             return self.func(*args, **kwargs)
         columns = self.input_columns or (
@@ -129,8 +147,15 @@ class UDF:
         batch = (
             args[0].select(columns) if whole_batch else pa.record_batch(list(args), names=columns)
         )
-        _set_up_once(self.func)
-        return bind(self, columns).compute(batch)
+        bound = bind(self, columns)
+        if not (self.is_async or self.takes_batches):
+            _set_up_once(self.func)
+            return bound.compute(batch)
+        bound.set_up()
+        try:
+            return bound.compute(batch)
+        finally:
+            bound.tear_down()
 
 
 class _Options(TypedDict, total=False):
@@ -152,6 +177,7 @@ class _Options(TypedDict, total=False):
     min_checkpoint_size: int
     max_checkpoint_size: int | None
     task_size: int | None
+    max_in_flight: int | None
 
 
 class _Decorator(Protocol):
@@ -189,15 +215,17 @@ def udf(
     min_checkpoint_size: int = 1,
     max_checkpoint_size: int | None = None,
     task_size: int | None = None,
+    max_in_flight: int | None = None,
 ) -> Any:
     """Make a function, or a class with ``__call__``, usable as a computed column.
 
     The annotations decide how it is called. All parameters ``pa.Array``: once per batch with
     arrays. One parameter ``pa.RecordBatch``: once per batch with the whole batch. Anything else:
-    once per row with Python values, None for null.
+    once per row with Python values, None for null. ``async def`` has many calls in flight.
 
     A decorated class stays callable like the class; each call builds an instance. If it has a
-    method ``setup()``, every worker calls it once before the first row: load models there.
+    method ``setup()``, every worker calls it once before the first row: load models there. If it
+    has a method ``teardown()``, every worker calls it once when it lets go of the function.
 
     Parameters
     ----------
@@ -238,6 +266,8 @@ def udf(
         Bounds, in rows, of a part whose size is decided by time. Default: 1 and no bound.
     task_size
         Rows per task. Default: whole fragments, split when workers would be idle.
+    max_in_flight
+        Most calls of an async function that each applier has in flight. Default: 64.
 
     Returns
     -------
@@ -279,6 +309,7 @@ def udf(
         "min_checkpoint_size": min_checkpoint_size,
         "max_checkpoint_size": max_checkpoint_size,
         "task_size": task_size,
+        "max_in_flight": max_in_flight,
         "field_metadata": dict(field_metadata or {}),
     }
 
@@ -326,14 +357,10 @@ def _make(
         raise InvalidArgumentError(f"{func!r} is not callable, so it cannot compute a column.")
     name = getattr(func, "__name__", None) or type(func).__name__
     code = code_of(func)
-    if inspect.iscoroutinefunction(code) or inspect.isgeneratorfunction(code):
-        kind = "async" if inspect.iscoroutinefunction(code) else "a generator"
-        raise InvalidArgumentError(
-            f"{name} is {kind}; a UDF returns one value per row or one array per batch."
-        )
     hints = type_hints(code)
     parameters = positional_parameters(func, name, bound=input_columns is not None)
     arg_type = arg_type_of(name, parameters, hints)
+    check_form(name, func, arg_type, parameters, hints)
     inputs = list(input_columns) if input_columns is not None else None
     if inputs is None and arg_type is not UDFArgType.RECORD_BATCH:
         inputs = [p.name for p in parameters]
@@ -364,3 +391,16 @@ def _set_up_once(func: Callable[..., Any]) -> None:
         return
     setup()
     setattr(func, _SET_UP, True)
+
+
+async def _set_up_and_call(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Call an async function in the caller's loop, after its ``setup()``."""
+    setup = getattr(func, "setup", None)
+    if not inspect.isroutine(func) and callable(setup) and not getattr(func, _SET_UP, False):
+        done = setup()
+        if inspect.isawaitable(done):
+            await done
+        setattr(func, _SET_UP, True)
+    return await func(*args, **kwargs)
