@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from multiprocessing.connection import wait
 
@@ -10,6 +11,7 @@ from geneva.jobs.commands import Apply, Interruption, JobContext, WriteFragment
 from geneva.jobs.events import (
     Event,
     FragmentWritten,
+    FunctionLetGo,
     TaskApplied,
     TaskFailed,
     WorkerLost,
@@ -18,7 +20,11 @@ from geneva.jobs.events import (
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import opened
 from geneva.pipeline.flight_recorder import read_notes
+from geneva.pipeline.letting_go import TEARDOWN_S
 from geneva.runners.pool import ProcessPool, WorkerProcess
+
+# A worker that ends its teardown() in time must be heard.
+_LATE_S = 1.0
 
 
 class ProcessRunner:
@@ -40,6 +46,8 @@ class ProcessRunner:
         self._context: JobContext | None = None
         self._leased: dict[int, WorkerProcess] = {}
         self._busy: dict[int, int] = {}
+        # They are letting go of the function, which may have a teardown().
+        self._leaving: dict[int, WorkerProcess] = {}
 
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
         """Take a job on with the processes that are idle or starting."""
@@ -72,7 +80,10 @@ class ProcessRunner:
         process = self._leased.pop(worker, None)
         if process is not None:
             self._tell(process, None)
-            self._pool.give_back(process)
+            if self._busy.pop(worker, None) is None:
+                self._pool.give_back(process)  # It has no function to let go of.
+            else:
+                self._leaving[worker] = process
 
     def kill(self, worker: int) -> None:
         """Kill a process."""
@@ -83,7 +94,8 @@ class ProcessRunner:
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Return the events that are there, waiting at most so long for the first."""
-        by_connection = {process.connection: process for process in self._leased.values()}
+        processes = [*self._leased.values(), *self._leaving.values()]
+        by_connection = {process.connection: process for process in processes}
         events: list[Event] = []
         for connection in wait(list(by_connection), timeout_s):
             events += self._receive(by_connection[connection])  # type: ignore[index]
@@ -98,10 +110,20 @@ class ProcessRunner:
                 self.release(worker)
         self._leased.clear()
         self._busy.clear()
+        deadline_s = time.monotonic() + TEARDOWN_S + _LATE_S
+        while self._leaving and (left_s := deadline_s - time.monotonic()) > 0:
+            self.poll(left_s)
+        for process in self._leaving.values():
+            sys.stderr.write(
+                f"Warning: worker process {process.worker} was still letting go of the function "
+                f"after {TEARDOWN_S:g} seconds, and was ended. Does its teardown() wait?\n"
+            )
+            process.process.kill()
+            self._pool.discard(process)
+        self._leaving.clear()
 
     def _take(self, process: WorkerProcess) -> None:
         self._leased[process.worker] = process
-        self._busy[process.worker] = 0
         self._tell(process, self._context)
 
     def _tell(self, process: WorkerProcess, message: object) -> None:
@@ -120,11 +142,19 @@ class ProcessRunner:
                     process.ready = True
                     seconds = time.monotonic() - process.started_s
                     event = WorkerReady(process.worker, startup_s=seconds)
+                elif isinstance(event, FunctionLetGo):
+                    if self._leaving.pop(process.worker, None) is not None:
+                        self._pool.give_back(process)
+                        break  # From here on it may be another job's.
+                    continue
                 elif self._context is None or envelope.round_id != self._context.round_id:
                     continue  # A late answer from the job before.
                 self._note_end_of_work(event)
                 events.append(event)
         except (EOFError, OSError):
+            if self._leaving.pop(process.worker, None) is not None:
+                self._pool.discard(process)
+                return events
             del self._leased[process.worker]
             batch = read_notes(process.notes)
             exit_code = self._pool.discard(process)

@@ -22,6 +22,7 @@ from geneva.storage.definitions import (
 )
 from geneva.storage.files import TableFiles
 from geneva.storage.model import TableLocation
+from geneva.storage.storable import check_storable
 from geneva.transformer.signature import UDFArgType
 from geneva.transformer.types import hint_accepts
 from geneva.transformer.udf import UDF
@@ -95,6 +96,8 @@ def declare_columns(
                 f"Column {name!r} exists in table {location.name!r} already. "
                 f"alter_columns({{'path': {name!r}, 'udf': my_udf}}) gives it another function."
             )
+    for name, (function, _) in functions.items():
+        check_storable(name, function.data_type)
     packed = {name: pack_function(function) for name, (function, _) in functions.items()}
     fields = [
         declared_field(name, function, inputs, packed[name].path)

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
-from geneva.transformer.arrow_values import arrow_values
+from geneva.transformer.arrow_values import arrow_values, column_type
 from geneva.transformer.event_loop import DEFAULT_IN_FLIGHT, Calls, EventLoop
 from geneva.transformer.mismatch import RowMismatch
 from geneva.transformer.outcomes import settled
@@ -81,6 +81,11 @@ class BoundFunction:
     openers: dict[str, Opener] = attrs.field(factory=dict)
     _begun: dict[int, tuple[pa.RecordBatch, Calls]] = attrs.field(factory=dict, init=False)
     _held: _Held = attrs.field(factory=lambda: _Held(), init=False)
+
+    @property
+    def data_type(self) -> pa.DataType:
+        """Type of what is computed."""
+        return column_type(self.function.data_type)
 
     @property
     def loop(self) -> EventLoop:
@@ -185,7 +190,7 @@ class BoundFunction:
             self.begin(batch)
         _, calls = self._begun.pop(id(batch))
         self.loop.wait(calls)
-        values, failures = settled(calls.outcomes, self.function.data_type)
+        values, failures = settled(calls.outcomes, self.data_type)
         if not failures:
             return values
         described = [
@@ -209,7 +214,7 @@ class BoundFunction:
             inputs = self._describe([column[row] for column in arguments])
             raise CallFailed(row, cause, self._convertible(rows), inputs) from cause
         try:
-            return arrow_values(rows, self.function.data_type)
+            return arrow_values(rows, self.data_type)
         except RowMismatch as mismatch:
             inputs = self._describe([column[mismatch.row] for column in arguments])
             computed = self._convertible(rows[: mismatch.row])
@@ -218,12 +223,12 @@ class BoundFunction:
     def _convertible(self, rows: list[Any]) -> pa.Array:
         """Convert the rows up to the first one that does not fit."""
         try:
-            return arrow_values(rows, self.function.data_type)
+            return arrow_values(rows, self.data_type)
         except RowMismatch as mismatch:
-            return arrow_values(rows[: mismatch.row], self.function.data_type)
+            return arrow_values(rows[: mismatch.row], self.data_type)
 
     def _compute_batch(self, batch: pa.RecordBatch) -> pa.Array:
-        data_type, rows = self.function.data_type, batch.num_rows
+        rows = batch.num_rows
         try:
             result = self._result(batch)
         except WrongPieces as wrong:
@@ -234,7 +239,7 @@ class BoundFunction:
             raise CallFailed(None, cause, self._nothing(), _shape(batch)) from cause
         else:
             try:
-                return as_column(result, data_type, rows)
+                return as_column(result, self.data_type, rows)
             except ReturnMismatch as found:
                 mismatch = found
         raise CallFailed(None, mismatch, self._nothing(), _shape(batch)) from None
@@ -257,16 +262,16 @@ class BoundFunction:
         return result
 
     def _size_of(self, piece: Any) -> int:
-        return len(as_array(piece, self.function.data_type))
+        return len(as_array(piece, self.data_type))
 
     def _joined(self, pieces: list[Any]) -> pa.Array:
-        data_type = self.function.data_type
+        data_type = self.data_type
         arrays = [as_array(piece, data_type) for piece in pieces]
         # Each is converted on its own: they may differ in their types.
         return pa.concat_arrays([as_column(array, data_type, len(array)) for array in arrays])
 
     def _nothing(self) -> pa.Array:
-        return pa.array([], self.function.data_type)
+        return pa.nulls(0, self.data_type)
 
     def _describe(self, values: list[Any]) -> str:
         return ", ".join(

@@ -29,7 +29,7 @@ def check_needs(function: UDF) -> None:
     _check_sizes(function)
     most = function.max_in_flight
     if most is not None and not function.is_async:
-        _refuse(function, "max_in_flight", "None, because the function is not async")
+        _refuse(function, "max_in_flight", "None: the function is not async")
     if not isinstance(function.data_type, pa.DataType):
         _refuse(function, "data_type", "a pa.DataType such as pa.int64()")
     if function.is_blob and function.data_type not in (pa.large_binary(), pa.binary()):
