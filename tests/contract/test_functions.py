@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Iterator
+from typing import NamedTuple, TypedDict
 
 import attrs
+import lance
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from lance.blob import BlobFile
 
 import geneva
-from geneva.errors import UDFError, WrongReturnTypeError
+from geneva.errors import InputTypeError, UDFError, WrongReturnTypeError
 from tests.conftest import values
 
 SEEN = pa.struct([("most", pa.int64()), ("at", pa.float64())])
@@ -194,3 +199,164 @@ def test_pieces_that_do_not_fit_the_batch(make_table, runner, function, words):
     table.add_columns({"out": function})
     with pytest.raises(WrongReturnTypeError, match=words):
         table.backfill("out", runner=runner, progress=False)
+
+
+BLOB = {"lance-encoding:blob": "true"}
+VERSIONS = ["2.0", "2.1", "2.2"]
+
+
+def _table_of_blobs(db, version: str):
+    """A table with blobs as older and newer programs write them, in two fragments."""
+    blobs = [b"a" * 10, None, b"", b"x" * 200_000]
+    field = pa.field("b", pa.large_binary(), metadata=BLOB)
+    schema = pa.schema([pa.field("id", pa.int64()), field])
+    for start in (0, 4):
+        data = pa.table([range(start, start + 4), blobs], schema=schema)
+        lance.write_dataset(data, f"{db.uri}/t.lance", mode="append", data_storage_version=version)
+    return db.open_table("t")
+
+
+@geneva.udf
+def size_of(b: bytes | None) -> int:
+    return -1 if b is None else len(b)
+
+
+@geneva.udf
+def beginning(id: int, b: BlobFile | None) -> str:
+    if b is None:
+        return "none"
+    b.seek(max(0, b.size() - 2))
+    return f"{b.size()} {b.read().decode()}"
+
+
+@geneva.udf
+async def lazy_size(b: BlobFile | None) -> int:
+    await asyncio.sleep(0)
+    return -1 if b is None else b.size()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.local_files
+def test_blobs_as_bytes_and_as_files(db, runner, version):
+    table = _table_of_blobs(db, version)
+    table.delete("id = 4")
+    table.add_columns({"size": size_of, "beginning": beginning, "lazy": lazy_size})
+    for column in ("size", "beginning", "lazy"):
+        table.backfill(column, runner=runner, progress=False, num_cpus=0.1)
+    sizes = [10, -1, 0, 200_000, -1, 0, 200_000]
+    assert list(values(table, "size").values()) == sizes
+    assert list(values(table, "lazy").values()) == sizes
+    assert values(table, "beginning")[0] == "10 aa"
+    assert values(table, "beginning")[5] == "none"
+    with pytest.raises(InputTypeError, match="BlobFile"):
+        table.add_columns({"wrong": (lazy_size, ["id"])})
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.local_files
+def test_blobs_are_written_in_every_format(db, runner, version):
+    data = pa.table({"id": range(6)})
+    lance.write_dataset(data, f"{db.uri}/t.lance", data_storage_version=version)
+    table = db.open_table("t")
+
+    @geneva.udf(data_type=pa.large_binary(), field_metadata=BLOB)
+    def picture(id: int) -> bytes | None:
+        return None if id == 2 else bytes([id]) * (id * 30_000)
+
+    table.add_columns({"b": picture})
+    table.backfill("b", where="id < 3", runner=runner, progress=False)
+    table.alter_columns({"path": "b", "udf": picture})
+    table.backfill("b", runner=runner, progress=False)
+    files = lance.dataset(table.uri).take_blobs("b", indices=range(6))
+    assert [f and (f.size(), f.read(1)) for f in files] == [
+        None if i == 2 else (i * 30_000, bytes([i])[: i * 30_000]) for i in range(6)
+    ]
+    table.add_columns({"again": size_of})
+    table.backfill("again", runner=runner, progress=False)
+    assert values(table, "again")[5] == 150_000
+    assert table.verify().ok
+
+
+@dataclasses.dataclass
+class Box:
+    left: float
+    label: str | None = None
+
+
+class Image(NamedTuple):
+    boxes: list[Box]
+    size: tuple[int, ...]
+
+
+class Summary(TypedDict):
+    first: Box | None
+    count: np.int16
+
+
+def test_records_in_and_out(db, runner):
+    @geneva.udf
+    def make(id: int) -> Image | None:
+        return (
+            Image([Box(float(i), None if i % 2 else "b") for i in range(id)], (id, 2))
+            if id
+            else None
+        )
+
+    @geneva.udf
+    def read(image: Image | None) -> Summary | None:
+        if image is None:
+            return None
+        assert isinstance(image, Image)
+        assert all(isinstance(box, Box) for box in image.boxes)
+        return {"first": image.boxes[-1], "count": np.int16(len(image.boxes))}
+
+    table = db.create_table("t", [{"id": i} for i in range(3)])
+    table.add_columns({"image": make})
+    table.add_columns({"summary": read})
+    for column in ("image", "summary"):
+        table.backfill(column, runner=runner, progress=False)
+    assert values(table, "summary") == {
+        0: None,
+        1: {"first": {"left": 0.0, "label": "b"}, "count": 1},
+        2: {"first": {"left": 1.0, "label": None}, "count": 2},
+    }
+    assert table.schema.field("summary").type.field("count").type == pa.int16()
+
+
+@geneva.udf(data_type=pa.float32(), input_columns=["id"])
+def one_dimension(id: pa.Array) -> np.ndarray:
+    return id.to_numpy() * 2.0
+
+
+@geneva.udf(data_type=pa.list_(pa.float32(), 2), input_columns=["id"])
+def two_dimensions(id: pa.Array) -> np.ndarray:
+    return np.stack([id.to_numpy()] * 2, axis=1)
+
+
+@geneva.udf(data_type=pa.int64(), input_columns=["id"])
+def masked(id: pa.Array) -> np.ndarray:
+    return np.ma.masked_array(id.to_numpy(), id.to_numpy() == 1)
+
+
+@geneva.udf(input_columns=["id"])
+def a_day(id: int) -> np.datetime64:
+    return np.datetime64("2024-05-01") + id
+
+
+@geneva.udf(input_columns=["a_day"])
+def numpy_day(day: np.datetime64) -> bool:
+    return isinstance(day, np.datetime64) and day >= np.datetime64("2024-05-01")
+
+
+def test_numpy_in_and_out(db, runner):
+    table = db.create_table("t", [{"id": i} for i in range(3)])
+    functions = [one_dimension, two_dimensions, masked, a_day]
+    table.add_columns({f.name: f for f in functions})
+    table.add_columns({"numpy_day": numpy_day})
+    for name in (*(f.name for f in functions), "numpy_day"):
+        table.backfill(name, runner=runner, progress=False)
+    assert list(values(table, "one_dimension").values()) == [0.0, 2.0, 4.0]
+    assert values(table, "two_dimensions")[2] == [2.0, 2.0]
+    assert list(values(table, "masked").values()) == [0, None, 2]
+    assert values(table, "a_day")[1].day == 2
+    assert values(table, "numpy_day") == dict.fromkeys(range(3), True)

@@ -42,6 +42,7 @@ from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.letting_go import let_go
 from geneva.pipeline.output import TaskOutput
 from geneva.pipeline.peak_memory import PeakMemory
+from geneva.storage.blobs import blob_opener
 from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import load_function
@@ -159,13 +160,15 @@ class Applier:
         self._activity.enter(Stage.LOAD)
         check_environment(self._context.versions, self._place)
         columns = list(self._context.column.input_columns)
-        self._reader = RowReader(self.dataset, columns, self._sizer.fixed)
         payload = self._context.column.payload
         packed = self._files.read(payload)
         # From here on it is the user's code that takes the time: imports, and setup().
         self._activity.enter(Stage.SETUP)
         function = load_function(packed, payload)
-        self._bound = bind(function, columns)
+        lazy = function.lazy_columns(columns)
+        openers = {name: blob_opener(self.dataset, name) for name in lazy}
+        self._reader = RowReader(self.dataset, columns, self._sizer.fixed, lazy)
+        self._bound = bind(function, columns, openers)
         try:
             self._bound.set_up()
         except (Exception, SystemExit) as cause:

@@ -16,7 +16,7 @@ import cloudpickle
 import pyarrow as pa
 
 from geneva.errors import NotComputedError, UnpicklableFunctionError
-from geneva.storage.column_file import storage_field
+from geneva.storage.blobs import declared_blob, is_blob_field
 from geneva.storage.dataset import Dataset, lance_field
 from geneva.storage.files import FUNCTIONS_FOLDER, TableFiles
 from geneva.storage.model import ComputedColumn
@@ -117,10 +117,14 @@ def repointed_metadata(dataset: Dataset, name: str, metadata: dict[str, str]) ->
     return {} if same else {f"{_KEY}.repointed_at": str(dataset.version)}
 
 
-def declared_field(name: str, function: UDF, inputs: list[str], payload: str) -> pa.Field:
+def declared_field(
+    dataset: Dataset, name: str, function: UDF, inputs: list[str], payload: str
+) -> pa.Field:
     """Return the field that declares a computed column in a table's schema."""
     metadata = {**function.field_metadata, **definition_metadata(function, inputs, payload)}
-    return storage_field(name, function.data_type, metadata, function.is_blob)
+    if function.is_blob:
+        return declared_blob(name, metadata, dataset.data_storage_version)
+    return pa.field(name, function.data_type, metadata=metadata)
 
 
 def is_computed(field: pa.Field) -> bool:
@@ -181,7 +185,7 @@ def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
             f"({metadata.get(f'{_KEY}.udf_backend')!r}), whose functions cannot be run here. "
             f"Attach the function again: alter_columns({{'path': '{name}', 'udf': my_udf}})."
         )
-    blob = isinstance(field.type, pa.ExtensionType)
+    blob = is_blob_field(field)
     return ComputedColumn(
         name=name,
         field_id=lance_field(dataset, name).id(),  # type: ignore[union-attr]

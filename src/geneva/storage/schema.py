@@ -22,9 +22,10 @@ from geneva.storage.definitions import (
 )
 from geneva.storage.files import TableFiles
 from geneva.storage.model import TableLocation
+from geneva.storage.reader import is_blob
 from geneva.storage.storable import check_storable
 from geneva.transformer.signature import UDFArgType
-from geneva.transformer.types import hint_accepts
+from geneva.transformer.types import hint_accepts, is_blob_file
 from geneva.transformer.udf import UDF
 
 
@@ -74,7 +75,8 @@ def resolve_inputs(
     if function.arg_type is UDFArgType.SCALAR:
         for column, hint in zip(inputs, function.hints, strict=False):
             found = _column_type(dataset, column)
-            if hint is not None and not hint_accepts(hint, found):
+            fits = is_blob(dataset, column) if is_blob_file(hint) else hint_accepts(hint, found)
+            if hint is not None and not fits:
                 raise InputTypeError(
                     f"{function.name} expects {getattr(hint, '__name__', hint)} for column "
                     f"{column!r} of table {table!r}, which is {found}. Change the annotation, or "
@@ -100,7 +102,7 @@ def declare_columns(
         check_storable(name, function.data_type)
     packed = {name: pack_function(function) for name, (function, _) in functions.items()}
     fields = [
-        declared_field(name, function, inputs, packed[name].path)
+        declared_field(dataset, name, function, inputs, packed[name].path)
         for name, (function, inputs) in functions.items()
     ]
     for one in packed.values():
@@ -121,7 +123,7 @@ def repoint_column(
         The function's type is not the column's.
     """
     current = _column_type(dataset, name)
-    wanted = declared_field(name, function, inputs, "").type
+    wanted = declared_field(dataset, name, function, inputs, "").type
     if current != wanted:
         raise InvalidArgumentError(
             f"{function.name} returns {wanted}, but column {name!r} of {location.name!r} is "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import dataclasses
 import datetime as dt
 import decimal
@@ -131,6 +132,13 @@ def record_hints(hint: Any) -> dict[str, Any] | None:
     return _hints_of_class(hint) if isinstance(hint, type) else None
 
 
+def is_blob_file(hint: Any) -> bool:
+    """Say whether a hint is Lance's ``BlobFile``, by name: only the storage layer imports Lance."""
+    plain = plain_hint(hint)
+    name = f"{getattr(plain, '__module__', '')}.{getattr(plain, '__qualname__', '')}"
+    return name == "lance.blob.BlobFile"
+
+
 def required_fields(record: Any) -> set[str]:
     """Return the names of the fields without which a NamedTuple or dataclass cannot be made."""
     if not dataclasses.is_dataclass(record):
@@ -250,7 +258,23 @@ def _hints_of_class(record: type) -> dict[str, Any] | None:
                 f"A field of {_shown(record)} has a type hint that cannot be resolved: {error}. "
                 "Define the name at the top level of the module, or write the hint without quotes."
             ) from error
+    _keep_resolved(record, hints)
     return {name: hints.get(name) for name in names}
+
+
+def _keep_resolved(record: type, hints: dict[str, Any]) -> None:
+    """Put what quoted hints mean into the class: it may travel to where the names mean nothing."""
+    own = inspect.get_annotations(record)
+    if any(isinstance(hint, (str, typing.ForwardRef)) for hint in own.values()):
+        record.__annotations__ = {name: hints.get(name, hint) for name, hint in own.items()}
+
+
+def resolve_records(hint: Any, parents: tuple[Any, ...] = ()) -> None:
+    """Resolve the hints in all records that a hint names, as far as they can be."""
+    with contextlib.suppress(TypeHintError):
+        fields = {} if hint in parents else record_hints(hint) or {}
+        for part in (*typing.get_args(hint), *fields.values()):
+            resolve_records(part, (*parents, hint) if fields else parents)
 
 
 def _names_in_callers(module: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from geneva.transformer.signature import (
     returned_type,
     type_hints,
 )
+from geneva.transformer.types import is_blob_file, resolve_records
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -125,6 +126,12 @@ class UDF:
     def takes_batches(self) -> bool:
         """Whether it takes an iterator of batches instead of one."""
         return self.arg_type is not UDFArgType.SCALAR and iterated(self.hints[0]) is not None
+
+    def lazy_columns(self, columns: Sequence[str]) -> list[str]:
+        """Return those of its input columns that it is given as files, read when it asks."""
+        pairs = zip(columns, self.hints, strict=False)
+        scalar = self.arg_type is UDFArgType.SCALAR
+        return [name for name, hint in pairs if scalar and is_blob_file(hint)]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function in this process.
@@ -358,6 +365,8 @@ def _make(
     name = getattr(func, "__name__", None) or type(func).__name__
     code = code_of(func)
     hints = type_hints(code)
+    for hint in hints.values():
+        resolve_records(hint)
     parameters = positional_parameters(func, name, bound=input_columns is not None)
     arg_type = arg_type_of(name, parameters, hints)
     check_form(name, func, arg_type, parameters, hints)
