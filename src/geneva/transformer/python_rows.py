@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from geneva.transformer.nested_arrays import is_list, list_parts
+from geneva.transformer.records import record_hints
 from geneva.transformer.times import exact_times, is_time, numpy_times
-from geneva.transformer.types import plain_hint, record_hints
+from geneva.transformer.types import plain_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,6 +14,7 @@ from geneva.errors import InvalidArgumentError
 from geneva.transformer.needs import check_needs
 from geneva.transformer.pickling import digest, pickle_by_value
 from geneva.transformer.pieces import iterated
+from geneva.transformer.records import resolve_records
 from geneva.transformer.signature import (
     UDFArgType,
     arg_type_of,
@@ -25,7 +26,7 @@ from geneva.transformer.signature import (
     returned_type,
     type_hints,
 )
-from geneva.transformer.types import is_blob_file, resolve_records
+from geneva.transformer.types import is_blob_file
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
