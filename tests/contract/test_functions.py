@@ -154,7 +154,7 @@ def test_an_async_call_that_fails_is_named(make_table, runner, cause):
     table.add_columns({"out": picky})
     kind = WrongReturnTypeError if cause == "wrong type" else UDFError
     with pytest.raises(kind, match="thirty-three") as caught:
-        table.backfill("out", runner=runner, progress=False)
+        table.backfill("out", runner=runner, concurrency=1, progress=False)
     assert caught.value.row_offset == 33
     assert "id=33" in str(caught.value)
     assert table.plan_backfill("out").total_rows_pending == 67

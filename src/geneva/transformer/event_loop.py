@@ -8,6 +8,7 @@ calling thread has a loop already, as in notebooks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from collections import deque
@@ -161,13 +162,14 @@ class EventLoop:
 
     def cancel(self, calls: Calls) -> None:
         """Cancel the calls of a batch that have not ended, and wait for nothing."""
-        self._loop.call_soon_threadsafe(self._cancel, calls)
+        with contextlib.suppress(RuntimeError):  # The loop is closed, and its calls with it.
+            self._loop.call_soon_threadsafe(self._cancel, calls)
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Cancel what is left and end the thread."""
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # It was closed before.
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)
 
     # -- in the loop's thread
 
