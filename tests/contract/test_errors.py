@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -124,12 +125,25 @@ def test_functions_without_a_type_are_refused(function, words):
         geneva.udf(function)
 
 
+async def _async(id: int) -> int:
+    return id
+
+
 def test_bad_decorations_are_refused():
     def no_type(id: int) -> set:
         return {id}
 
     async def waits(id: int) -> int:
+        yield id
+
+    def yields(id: int) -> int:
+        yield id
+
+    async def both(id: Iterator[pa.Array]) -> int:
         return id
+
+    def two(id: Iterator[pa.Array], text: Iterator[pa.Array]) -> int:
+        yield id
 
     def anything(*ids: int) -> int:
         return len(ids)
@@ -139,9 +153,21 @@ def test_bad_decorations_are_refused():
 
     with pytest.raises(errors.TypeHintError, match="set"):
         geneva.udf(no_type)
-    for function, words in ((waits, "async"), (anything, r"\*args"), (mixed, "mixes")):
+    refused = [
+        (waits, "async generator"),
+        (yields, "once per row for one value: return the value"),
+        (both, "let it take one batch"),
+        (two, "so no other parameter"),
+        (anything, r"\*args"),
+        (mixed, "mixes"),
+    ]
+    for function, words in refused:
         with pytest.raises(errors.InvalidArgumentError, match=words):
             geneva.udf(function)
+    with pytest.raises(errors.InvalidArgumentError, match="the function is not async"):
+        geneva.udf(max_in_flight=2)(double.func)
+    with pytest.raises(errors.InvalidArgumentError, match="max_in_flight=0"):
+        geneva.udf(max_in_flight=0)(_async)
     with pytest.raises(TypeError, match="num_cpu"):
         geneva.udf(num_cpu=2)
     with pytest.raises(errors.InvalidArgumentError, match="num_cpus=-1"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pyarrow as pa
 import pytest
@@ -51,7 +52,16 @@ def expected(bad=frozenset(BAD), rows: int = 100) -> dict[int, int | None]:
     return {i: None if i in bad or i % 10 == 5 else 2 * i for i in range(rows)}
 
 
-FORMS = {"scalar": by_row, "array": by_batch, "batch": of_whole_batch}
+def by_call(bad=frozenset(BAD), **options):
+    async def maybe(id: int) -> int:
+        if id in bad:
+            raise ValueError(f"{id} is bad")
+        return None if id % 10 == 5 else 2 * id
+
+    return geneva.udf(maybe, **{"on_error": geneva.skip_on_error(), **options})
+
+
+FORMS = {"scalar": by_row, "array": by_batch, "batch": of_whole_batch, "async": by_call}
 
 
 @pytest.fixture(params=FORMS)
@@ -324,3 +334,48 @@ def test_the_command_lists_errors(db, make_table, runner):
     shown = command.invoke(app, ["errors", db.uri])
     assert (shown.exit_code, shown.output) == (0, "No rows have failed.\n")
     assert command.invoke(app, ["errors", db.uri, "nope"]).exit_code == 1
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_many_rows_that_heal_together(make_table, runner, tmp_path, asynchronous):
+    def heals(id: int) -> int:
+        seen = tmp_path / str(id)
+        if not seen.exists():
+            seen.touch()
+            if id % 3 == 0:
+                raise ConnectionError("away")
+        return id
+
+    async def heals_too(id: int) -> int:
+        return heals(id)
+
+    table = make_table(12, 12)
+    function = heals_too if asynchronous else heals
+    policy = [geneva.Retry(ConnectionError, backoff="fixed")]
+    table.add_columns({"out": geneva.udf(function, data_type=pa.int64(), on_error=policy)})
+    began = time.monotonic()
+    run(table, runner)
+    took_s = time.monotonic() - began
+    assert values(table, "out") == {i: i for i in range(12)}
+    # Those of an async function wait together, the others one after the other.
+    assert took_s > (1 if asynchronous else 4)
+    assert not asynchronous or took_s < 4
+
+
+def test_an_async_row_that_takes_too_long_is_interrupted(make_table, runner):
+    async def sleepy(id: int) -> int:
+        import asyncio
+
+        await asyncio.sleep(60 if id in (3, 9) else 0)
+        return id
+
+    table = make_table(20, 20)
+    skipping = geneva.udf(sleepy, on_error=geneva.skip_on_error(), row_timeout=0.2)
+    table.add_columns({"out": skipping})
+    run(table, runner)
+    found = table.errors("out").to_pylist()
+    assert [(row["row_id"], row["error_type"]) for row in found] == [
+        (3, "RowTimeoutError"),
+        (9, "RowTimeoutError"),
+    ]
+    assert values(table, "out") == {i: None if i in (3, 9) else i for i in range(20)}

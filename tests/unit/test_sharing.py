@@ -12,7 +12,16 @@ from geneva.jobs.spec import BackfillArguments
 from geneva.pipeline.sharing import shared_passes, shared_plan
 from geneva.storage.model import ComputedColumn, Part, RowRange
 
-NEEDS = {"num_cpus": 1.0, "num_gpus": 0.0, "memory": None, "batch_size": None}
+NEEDS = {
+    "num_cpus": 1.0,
+    "num_gpus": 0.0,
+    "memory": None,
+    "batch_size": None,
+    "shares_pass": True,
+    "failure_rules": {"losses": {}, "limits": [], "by_row": True},
+}
+SKIPS = {"failure_rules": {"losses": {}, "limits": [[None, None]], "by_row": True}}
+BATCHES = {"failure_rules": {"losses": {}, "limits": [], "by_row": False}}
 
 
 def column(name: str, *reads: str, **options: object) -> ComputedColumn:
@@ -36,6 +45,10 @@ def passes(*columns: ComputedColumn, **arguments: int) -> list[str]:
         ([column("a", "id", num_gpus=1.0), column("b", "id", num_gpus=1.0)], ["a", "b"]),
         ([column("a", "id", memory=9), column("b", "id", memory=9)], ["a", "b"]),
         ([column("a", "id", batch_size=9), column("b", "id")], ["a", "b"]),
+        ([column("a", "id"), column("b", "id", **BATCHES)], ["a+b"]),
+        ([column("a", "id", **SKIPS), column("b", "id", **SKIPS)], ["a", "b"]),
+        ([column("a", "id", row_timeout=3), column("b", "id", row_timeout=3)], ["a", "b"]),
+        ([column("a", "id", shares_pass=False), column("b", "id", shares_pass=False)], ["a", "b"]),
         ([replace(column("a", "id"), is_blob=True), column("b", "id")], ["a", "b"]),
     ],
 )

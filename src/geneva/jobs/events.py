@@ -265,6 +265,13 @@ class FragmentWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionLetGo:
+    """A worker has let go of a job's function, after its ``teardown()``; for runners only."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
 class Committed:
     """A version was committed; ``outdated`` fragments have to be planned again."""
 
@@ -297,5 +304,5 @@ class StopRequested:
 Event: TypeAlias = (
     "WorkerReady | WorkerLost | ReleaseRequested | WorkersWaiting | FunctionPrinted | WorkerBusy"
     " | TaskStarted | RowsApplied | PartWritten | TaskApplied | TaskSplit | TaskFailed"
-    " | FragmentWritten | Committed | CommitFailed | Tick | StopRequested"
+    " | FragmentWritten | FunctionLetGo | Committed | CommitFailed | Tick | StopRequested"
 )

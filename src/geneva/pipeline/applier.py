@@ -10,12 +10,12 @@ import contextlib
 import pickle
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 
-import attrs
 import numpy as np
 import pyarrow as pa
 
@@ -26,9 +26,10 @@ from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.jobs.stage import Stage
 from geneva.pipeline import isolation
 from geneva.pipeline.activity import Activity
+from geneva.pipeline.ahead import begun_ahead
 from geneva.pipeline.attempts import Attempts, Interrupted
-from geneva.pipeline.batching import BatchSizer
-from geneva.pipeline.call_clock import CallClock
+from geneva.pipeline.batching import FIRST_BATCH_ROWS, BatchSizer
+from geneva.pipeline.call_clock import CallClock, bounded_async
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.environment import check_environment
 from geneva.pipeline.failure import (
@@ -40,7 +41,8 @@ from geneva.pipeline.failure import (
     setup_error,
 )
 from geneva.pipeline.flight_recorder import FlightRecorder
-from geneva.pipeline.isolation import Computed
+from geneva.pipeline.letting_go import let_go
+from geneva.pipeline.outcome import Computed
 from geneva.pipeline.output import TaskOutput
 from geneva.pipeline.peak_memory import PeakMemory
 from geneva.pipeline.reporter import Emit, Reporter
@@ -171,44 +173,55 @@ class Applier:
         emit(PartWritten(self._worker, task.task_id, part))
 
     def close(self) -> None:
-        """Release the threads."""
+        """Release the threads and the function, whose ``teardown()`` is called."""
         if self._clock is not None:
             self._clock.close()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+        bound, self._bound = self._bound, None
+        if bound is not None:
+            for one in bound.functions if isinstance(bound, SharedFunction) else [bound]:
+                let_go(one, self._place)
 
     def _set_up(self) -> float:
         started = time.perf_counter()
         self._activity.enter(Stage.LOAD)
         check_environment(self._context.versions, self._place)
         columns = list(self._context.column.input_columns)
-        self._reader = RowReader(self.dataset, columns, self._sizer.fixed)
-        targets = each_column(self._context.column)
-        packed = [self._files.read(target.payload) for target in targets]
+        context = self._context
+        packed = [self._files.read(target.payload) for target in each_column(context.column)]
         # From here on it is the user's code that takes the time: imports, and setup().
         self._activity.enter(Stage.SETUP)
-        context = self._context
         self._bound = bound_functions(
-            context.column, packed, context.location.name, context.signing_key
+            context.column, packed, context.location.name, context.signing_key, self.dataset
         )
-        if isinstance(self._bound, BoundFunction):
-            said = context.policy
-            own = self._bound.function.policy
-            self._policy = own if said is None else pickle.loads(said)
+        self._reader = RowReader(
+            self.dataset, columns, self._sizer.fixed, list(self._bound.openers)
+        )
         try:
             self._bound.set_up()
         except (Exception, SystemExit) as cause:
             self._bound = None
             raise setup_error(self._context, cause) from cause
-        timeout_s = self._context.row_timeout_s
-        if timeout_s is not None and isinstance(self._bound, BoundFunction):
-            function = self._bound.function
-            self._clock = CallClock(timeout_s, self._recorder)
-            bounded = attrs.evolve(function, func=self._clock.bounded(function.func))
-            self._bound = attrs.evolve(self._bound, function=bounded)
-        if self._context.threads > 1:
+        if isinstance(self._bound, BoundFunction):
+            self._prepare(self._bound)
+        if context.threads > 1 and not self._bound.is_async:
             self._pool = ThreadPoolExecutor(self._context.threads, "geneva-applier")
         return time.perf_counter() - started
+
+    def _prepare(self, bound: BoundFunction) -> None:
+        """Let a function that is set up be called as it, and the job, want."""
+        context = self._context
+        said = context.policy
+        self._policy = bound.function.policy if said is None else pickle.loads(said)
+        if bound.runs_ahead:
+            self._sizer.hold(max(FIRST_BATCH_ROWS, bound.loop.most))
+        timeout_s = context.row_timeout_s
+        if timeout_s is not None and bound.is_async:
+            bound.bound_calls(partial(bounded_async, timeout_s))
+        elif timeout_s is not None:
+            self._clock = CallClock(timeout_s, self._recorder)
+            bound.bound_calls(self._clock.bounded)
 
     def _compute(
         self,
@@ -265,12 +278,14 @@ class Applier:
         reporter: Reporter,
     ) -> Iterator[tuple[Batch, Computed, float]]:
         """Yield batches with what became of them, in order of rows."""
+        assert self._bound is not None  # noqa: S101 - _set_up() came first
         compute = partial(self._timed, task.fragment_id, control, reporter)
         in_flight: deque[tuple[Batch, Future[tuple[Computed, float]]]] = deque()
-        for batch in self._batches(task, fragment, reporter):
-            mine = control.claimed(batch)
-            if mine is None:
-                break
+        batches = map(control.claimed, self._batches(task, fragment, reporter))
+        mines = iter(partial(next, batches, None), None)  # Until one is not claimed.
+        if isinstance(self._bound, BoundFunction) and self._bound.runs_ahead:
+            mines = begun_ahead(mines, self._bound, control, self._waiting(task, reporter))
+        for mine in mines:
             if self._pool is None:
                 yield mine, *compute(mine)
                 continue
@@ -283,6 +298,21 @@ class Applier:
             self._activity.enter(Stage.UDF)
             first, future = in_flight.popleft()
             yield first, *future.result()
+
+    def _waiting(
+        self, task: ApplyTask, reporter: Reporter
+    ) -> Callable[[RowRange], AbstractContextManager[None]]:
+        """Return what notes that calls for a range of rows are waited for."""
+
+        @contextmanager
+        def waiting(rows: RowRange) -> Iterator[None]:
+            started = time.perf_counter()
+            self._activity.enter(Stage.UDF)
+            with self._recorder.computing(BatchRows(task.fragment_id, rows)):
+                yield
+            reporter.udf_s += time.perf_counter() - started
+
+        return waiting
 
     def _timed(
         self, fragment_id: int, control: TaskControl, reporter: Reporter, batch: Batch

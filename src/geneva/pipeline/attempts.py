@@ -75,6 +75,20 @@ class Attempts:
         self.calls = 1
         self._pause = pause
 
+    @property
+    def by_tenacity(self) -> bool:
+        """Whether tenacity decides when a call is repeated."""
+        config = self.policy.config
+        return config is not None and config.retry_config.retry is not None
+
+    def verdict(self, error: BaseException, calls: int, jitter: float) -> Again | Skipped | None:
+        """Decide about an error after so many calls; None ends the job."""
+        return self.policy.verdict(error, calls, jitter)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait before a next attempt; return False if the task is to stop instead."""
+        return self._pause(seconds)
+
     def settle(
         self, error: BaseException, again: Callable[[], Any], made: int = 1, *, patient: bool = True
     ) -> Settled:
@@ -103,7 +117,7 @@ class Attempts:
         if not patient and isinstance(last, Skipped):
             return Settled(made, rule=last.rule, error=error)
         config = self.policy.config
-        if config is not None and config.retry_config.retry is not None:
+        if config is not None and self.by_tenacity:
             return self._by_tenacity(
                 _retrying(config.retry_config, log=config.log_retry_attempts), error, again
             )

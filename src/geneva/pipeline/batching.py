@@ -42,6 +42,13 @@ class BatchSizer:
         self.fixed = fixed
         self._most = min(most or _MOST_ROWS, _MOST_ROWS)
         self.rows = fixed or min(FIRST_BATCH_ROWS, self._most)
+        self._adapts = fixed is None
+
+    def hold(self, rows: int) -> None:
+        """Make batches of so many rows, and adapt no more; not where the user fixed them."""
+        if self._adapts:
+            self.rows = min(rows, self._most)
+            self._adapts = False
 
     def record(self, rows: int, seconds: float, output_bytes: int) -> None:
         """Take in what one batch took.
@@ -55,7 +62,7 @@ class BatchSizer:
         output_bytes
             Size of what it returned.
         """
-        if self.fixed is not None or rows == 0:
+        if not self._adapts or rows == 0:
             return
         if seconds > _SLOW_S:
             self.rows = max(1, int(rows * _SLOW_S / seconds))

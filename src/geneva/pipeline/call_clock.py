@@ -8,12 +8,13 @@ that holds the interpreter lock stops this thread as well; the driver notices th
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import functools
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +79,7 @@ class CallClock:
             except RowTimeoutError as interruption:
                 # It may have arrived in the middle of the line above.
                 self._end(thread, mine)
-                raise self._late(interruption) from None
+                raise _late(self._timeout_s).with_traceback(interruption.__traceback__) from None
 
         return call
 
@@ -92,12 +93,6 @@ class CallClock:
             # Nobody is about to interrupt it any more; what has not arrived must not arrive later.
             if call.interrupted_s is not None:
                 _interrupt(thread, None)
-
-    def _late(self, interruption: RowTimeoutError) -> RowTimeoutError:
-        error = RowTimeoutError(
-            f"the call took longer than row_timeout, which is {self._timeout_s:g} s"
-        )
-        return error.with_traceback(interruption.__traceback__)
 
     def _watch(self) -> None:
         while not self._closed.wait(min(_LOOK_S, self._timeout_s / 4)):
@@ -113,6 +108,29 @@ class CallClock:
                     elif now_s - call.interrupted_s > _GRACE_S:
                         self._recorder.condemn(Verdict.too_slow())
                         os._exit(_EXIT_CODE)
+
+
+def bounded_async(
+    timeout_s: float, func: Callable[..., Coroutine[Any, Any, Any]]
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Return an async function that does the same within the time, or raises RowTimeoutError."""
+
+    @functools.wraps(func, updated=())
+    async def call(*args: Any) -> Any:
+        task = asyncio.ensure_future(func(*args))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        finally:
+            task.cancel()  # Of a call that has ended this does nothing.
+        if not done:
+            raise _late(timeout_s)
+        return task.result()
+
+    return call
+
+
+def _late(timeout_s: float) -> RowTimeoutError:
+    return RowTimeoutError(f"the call took longer than row_timeout, which is {timeout_s:g} s")
 
 
 def _interrupt(thread: int, error: type[BaseException] | None) -> None:

@@ -78,10 +78,16 @@ class TaskControl:
         """Wait, or return False as soon as the task is to stop."""
         return not self._stopped.wait(seconds)
 
-    def give_up(self, at: int) -> None:
-        """Let a task that is stopping end before a row that it has claimed."""
+    @property
+    def stopping(self) -> bool:
+        """Whether the task is to end early."""
         with self._lock:
-            self._claimed = at
+            return self._stopping
+
+    def give_up(self, offset: int) -> None:
+        """Account for no row from ``offset`` on, of those claimed; only while stopping."""
+        with self._lock:
+            self._claimed = min(self._claimed, offset)
 
     def end(self) -> int:
         """Return up to which row the task accounts for, once nothing is being computed."""

@@ -21,10 +21,11 @@ from geneva.errors import (
     with_details,
 )
 from geneva.jobs.commands import JobContext
-from geneva.pipeline.isolation import RowFailure
+from geneva.pipeline.outcome import RowFailure
 from geneva.storage.failures import FailedRow
-from geneva.transformer.binding import CallFailed, ReturnMismatch
+from geneva.transformer.binding import CallFailed
 from geneva.transformer.mismatch import RowMismatch
+from geneva.transformer.returned import ReturnMismatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,13 @@ from geneva.jobs.commands import JobContext
 from geneva.jobs.preview import RowFailure
 from geneva.pipeline.environment import check_environment
 from geneva.pipeline.failure import FailedPlace, PackedError, call_error, pack_error, setup_error
+from geneva.pipeline.letting_go import let_go
 from geneva.pipeline.peak_memory import PeakMemory
-from geneva.storage.dataset import open_dataset
-from geneva.storage.definitions import load_function
+from geneva.storage.dataset import Dataset, open_dataset
+from geneva.storage.definitions import bound_function
 from geneva.storage.files import TableFiles
-from geneva.storage.sample import RowPlace, read_sample
-from geneva.transformer.binding import BoundFunction, CallFailed, bind
+from geneva.storage.sample import RowPlace, read_sample, with_addresses
+from geneva.transformer.binding import BoundFunction, CallFailed
 from geneva.transformer.signature import UDFArgType
 
 # A function that is slower is not called twice, and what a call costs around it does not count.
@@ -192,21 +193,24 @@ class _Rehearsing:
         self._tell(SampleRead(self._places, self._inputs, context.column.data_type))
         if not self._places:
             return None
-        self._bound = self._set_up(columns)
-        for first, stop in self._divided():
-            self._call(first, stop)
-        return self._together() if asked.scattered else None
+        self._bound = self._set_up(dataset)
+        self._given = with_addresses(self._inputs, self._places, self._bound.openers)
+        try:
+            for first, stop in self._divided():
+                self._call(first, stop)
+            return self._together() if asked.scattered else None
+        finally:
+            let_go(self._bound, place)
 
-    def _set_up(self, columns: list[str]) -> BoundFunction:
+    def _set_up(self, dataset: Dataset) -> BoundFunction:
         context, packed = self._context, self._asked.packed
         self._begin_measuring()
         held_bytes = self._peak_bytes
         started = time.perf_counter()
         data = TableFiles(context.location).read(context.column.payload) if packed is None else None
-        function = load_function(
-            data or pa.py_buffer(packed), context.column, context.location.name, context.signing_key
-        )
-        bound = bind(function, columns)
+        table, key = context.location.name, context.signing_key
+        payload = [data or pa.py_buffer(packed)]
+        bound = bound_function(context.column, payload, table, key, dataset)
         try:
             bound.set_up()
         except (Exception, SystemExit) as cause:
@@ -214,7 +218,7 @@ class _Rehearsing:
         seconds = time.perf_counter() - started
         self._note_peak()
         ready_bytes = self._begin_measuring()
-        batches = function.arg_type is not UDFArgType.SCALAR
+        batches = bound.function.arg_type is not UDFArgType.SCALAR
         self._tell(FunctionReady(seconds, held_bytes, ready_bytes, batches))
         return bound
 
@@ -239,7 +243,7 @@ class _Rehearsing:
         values: pa.Array | None = None
         failure: RowFailure | None = None
         try:
-            values = self._bound.compute(self._inputs.slice(first, stop - first))
+            values = self._bound.compute(self._given.slice(first, stop - first))
         except CallFailed as failed:
             failure = self._failure(failed, first, stop)
         seconds = time.perf_counter() - started
@@ -269,7 +273,7 @@ class _Rehearsing:
         kept = self._kept
         if not kept or median(kept.values()) > _FAST_S:
             return None
-        batch = self._inputs.take(pa.array(list(kept)))
+        batch = self._given.take(pa.array(list(kept)))
         seconds = []
         for _ in range(3):
             started = time.perf_counter()

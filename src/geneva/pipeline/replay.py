@@ -10,12 +10,13 @@ from geneva.errors import TableNotFoundError, WrongReturnTypeError
 from geneva.pipeline.failure import user_frames
 from geneva.pipeline.trust import check_trust
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.definitions import computed_column, load_function
+from geneva.storage.definitions import bound_function, computed_column
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
-from geneva.storage.sample import read_row
-from geneva.transformer.binding import CallFailed, ReturnMismatch, bind
+from geneva.storage.sample import read_row, with_addresses
+from geneva.transformer.binding import CallFailed
 from geneva.transformer.mismatch import RowMismatch
+from geneva.transformer.returned import ReturnMismatch
 
 
 def replay(
@@ -50,13 +51,15 @@ def replay(
     place, inputs = read_row(dataset, columns, row_id)
     check_trust(location, column, warnings.warn)
     packed = TableFiles(location).read(column.payload)
-    function = load_function(packed, column, location.name, signing_key())
-    bound = bind(function, columns)
+    bound = bound_function(column, [packed], location.name, signing_key(), dataset)
+    inputs = with_addresses(inputs, [place], bound.openers)
     bound.set_up()
     try:
         return bound.compute(inputs)[0].as_py()
     except CallFailed as failed:
         cause, given = failed.cause, failed.inputs
+    finally:
+        bound.tear_down()
     if isinstance(cause, (RowMismatch, ReturnMismatch)):
         what = cause.what if isinstance(cause, RowMismatch) else str(cause)
         raise WrongReturnTypeError(

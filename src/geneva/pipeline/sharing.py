@@ -69,6 +69,7 @@ def _together(one: ComputedColumn, other: ComputedColumn) -> bool:
         _needs_of(one) == _needs_of(other)
         and not (_has_policy(one) or _has_policy(other))
         and not any(one.options.get(need) for need in _NEEDS)
+        and bool(one.options.get("shares_pass"))
         and not (one.is_blob or other.is_blob)
         and bool(set(one.input_columns) & set(other.input_columns))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from dataclasses import replace
 from multiprocessing.connection import wait
@@ -11,6 +12,7 @@ from geneva.jobs.commands import Apply, Interruption, JobContext, WriteFragment
 from geneva.jobs.events import (
     Event,
     FragmentWritten,
+    FunctionLetGo,
     TaskApplied,
     TaskFailed,
     WorkerLost,
@@ -19,9 +21,13 @@ from geneva.jobs.events import (
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import opened
 from geneva.pipeline.flight_recorder import Verdict, read_notes, read_verdict
+from geneva.pipeline.letting_go import TEARDOWN_S
 from geneva.pipeline.memory_guard import MemoryGuard
 from geneva.runners.pool import ProcessPool, WorkerProcess
 from geneva.runners.relay import Printed
+
+# A worker that ends its teardown() in time must be heard.
+_LATE_S = 1.0
 
 
 class ProcessRunner:
@@ -47,6 +53,8 @@ class ProcessRunner:
         self._leased: dict[int, WorkerProcess] = {}
         self._busy: dict[int, int] = {}
         self._guard: MemoryGuard | None = None
+        # They are letting go of the function, which may have a teardown().
+        self._leaving: dict[int, WorkerProcess] = {}
 
     def begin(self, context: JobContext) -> tuple[tuple[int, ...], int]:
         """Take a job on with the processes that are idle or starting."""
@@ -82,7 +90,10 @@ class ProcessRunner:
         if process is not None:
             self._tell(process, None)
             process.output.listener = None
-            self._pool.give_back(process)
+            if self._busy.pop(worker, None) is None:
+                self._pool.give_back(process)  # It has no function to let go of.
+            else:
+                self._leaving[worker] = process
 
     def kill(self, worker: int) -> None:
         """Kill a process."""
@@ -106,7 +117,8 @@ class ProcessRunner:
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Return the events that are there, waiting at most so long for the first."""
-        by_connection = {process.connection: process for process in self._leased.values()}
+        processes = [*self._leased.values(), *self._leaving.values()]
+        by_connection = {process.connection: process for process in processes}
         events: list[Event] = []
         for connection in wait(list(by_connection), timeout_s):
             events += self._receive(by_connection[connection])  # type: ignore[index]
@@ -124,10 +136,20 @@ class ProcessRunner:
                 self.release(worker)
         self._leased.clear()
         self._busy.clear()
+        deadline_s = time.monotonic() + TEARDOWN_S + _LATE_S
+        while self._leaving and (left_s := deadline_s - time.monotonic()) > 0:
+            self.poll(left_s)
+        for process in self._leaving.values():
+            sys.stderr.write(
+                f"Warning: worker process {process.worker} was still letting go of the function "
+                f"after {TEARDOWN_S:g} seconds, and was ended. Does its teardown() wait?\n"
+            )
+            process.process.kill()
+            self._pool.discard(process)
+        self._leaving.clear()
 
     def _take(self, process: WorkerProcess) -> None:
         self._leased[process.worker] = process
-        self._busy[process.worker] = 0
         if self._guard is not None:
             self._guard.watch(process.process.pid)
         process.output.listener = self._printed
@@ -149,11 +171,19 @@ class ProcessRunner:
                     process.ready = True
                     seconds = time.monotonic() - process.started_s
                     event = WorkerReady(process.worker, startup_s=seconds)
+                elif isinstance(event, FunctionLetGo):
+                    if self._leaving.pop(process.worker, None) is not None:
+                        self._pool.give_back(process)
+                        break  # From here on it may be another job's.
+                    continue
                 elif self._context is None or envelope.round_id != self._context.round_id:
                     continue  # A late answer from the job before.
                 self._note_end_of_work(event)
                 events.append(event)
         except (EOFError, OSError):
+            if self._leaving.pop(process.worker, None) is not None:
+                self._pool.discard(process)
+                return events
             del self._leased[process.worker]
             if self._guard is not None:
                 self._guard.forget(process.process.pid)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from geneva.jobs.commands import INTERRUPTIONS, Apply, JobContext, WriteFragment
-from geneva.jobs.events import Event, WorkerReady
+from geneva.jobs.events import Event, FunctionLetGo, WorkerReady
 from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import sealed
 from geneva.pipeline.flight_recorder import FlightRecorder
@@ -60,6 +60,7 @@ def main(worker: int, connection_fd: int, notes: str) -> None:
             host.begin_job(command)
         elif command is None:
             host.end_job()
+            emit(FunctionLetGo(worker))
         elif isinstance(command, Rehearsal):
             _rehearse(command, send)
         else:

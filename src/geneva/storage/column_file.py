@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from lance.blob import blob_field
 from lance.file import LanceFileReader, LanceFileSession
 from lance.fragment import DataFile
 
 from geneva.errors import DamagedFileError
 from geneva.storage import fault_points
 from geneva.storage.blob_encoder import BlobEncoder
+from geneva.storage.blobs import lies_apart
 from geneva.storage.checksum import ValueChecksum
 from geneva.storage.dataset import Dataset, in_words
 from geneva.storage.model import (
@@ -84,15 +84,6 @@ def file_tag(path: str) -> FileTag | None:
     return FileTag(fingerprint=pieces[1], complete=pieces[2] == "c", name=pieces[3])
 
 
-def storage_field(name: str, data_type: pa.DataType, metadata: dict[str, str], blob: bool) -> Any:
-    """Return the field under which a computed column is declared in the table."""
-    if not blob:
-        return pa.field(name, data_type, metadata=metadata)
-    kept = {k: v for k, v in metadata.items() if k != "lance-encoding:blob"}
-    field = blob_field(name)
-    return field.with_metadata({**(field.metadata or {}), **kept})
-
-
 class ColumnFiles:
     """Opens column files of one computed column.
 
@@ -115,6 +106,11 @@ class ColumnFiles:
         self._dataset = dataset
         self._location = location
         self._layout: ColumnFile | None = None
+
+    @property
+    def field(self) -> pa.Field:
+        """The column's field in the table."""
+        return self._dataset.schema.field(self.column.name)
 
     def open(self, fingerprint: str, *, complete: bool) -> ColumnFileWriter:
         """Begin a new file."""
@@ -162,7 +158,8 @@ class ColumnFileWriter:
         self._type = column.data_type
         open_writer = partial(files.open_writer, name)
         self._encoder: BlobEncoder | _PlainEncoder
-        if column.is_blob:
+        field = files.field
+        if lies_apart(field):
             self._encoder = BlobEncoder(open_writer, files.session, column.name, name)
         else:
             self._encoder = _PlainEncoder(open_writer, column)

@@ -20,7 +20,7 @@ import pyarrow as pa
 from geneva.config import signing_key
 from geneva.errors import DamagedFileError, NotComputedError, UnpicklableFunctionError
 from geneva.storage.author import now, this_author
-from geneva.storage.column_file import storage_field
+from geneva.storage.blobs import blob_opener, declared_blob, is_blob_field
 from geneva.storage.dataset import Dataset, lance_field
 from geneva.storage.files import FUNCTIONS_FOLDER, TableFiles
 from geneva.storage.groups import group_metadata, is_grouped, siblings, struct_field
@@ -46,12 +46,14 @@ _OPTIONS = (
     "min_checkpoint_size",
     "max_checkpoint_size",
     "task_size",
+    "max_in_flight",
     "resources",
     "label_selector",
     "accelerator_type",
     "max_errors",
     "row_timeout",
     "failure_rules",
+    "shares_pass",
 )
 
 
@@ -120,17 +122,38 @@ def load_function(packed: pa.Buffer, column: ComputedColumn, table: str, key: st
 
 
 def bound_functions(
-    column: ComputedColumn, packed: Sequence[pa.Buffer], table: str, key: str | None
+    column: ComputedColumn,
+    packed: Sequence[pa.Buffer],
+    table: str,
+    key: str | None,
+    dataset: Dataset,
 ) -> BoundFunction | SharedFunction:
     """Unpickle what computes a column, or several in one pass, ready to be called."""
-    targets = column.targets or (column,)
-    bound = [
-        bind(load_function(one, target, table, key), list(target.input_columns))
-        for target, one in zip(targets, packed, strict=True)
-    ]
     if not column.targets:
-        return bound[0]
+        return bound_function(column, packed, table, key, dataset)
+    bound = [
+        bound_function(target, [one], table, key, dataset)
+        for target, one in zip(column.targets, packed, strict=True)
+    ]
     return SharedFunction(bound, list(column.input_columns), column.data_type)
+
+
+def bound_function(
+    column: ComputedColumn,
+    packed: Sequence[pa.Buffer],
+    table: str,
+    key: str | None,
+    dataset: Dataset,
+) -> BoundFunction:
+    """Unpickle what computes one column, ready to be called.
+
+    What it reads lazily is opened in the dataset, from row addresses in place of the values.
+    """
+    [one] = packed
+    function = load_function(one, column, table, key)
+    columns = list(column.input_columns)
+    openers = {name: blob_opener(dataset, name) for name in function.lazy_columns(columns)}
+    return bind(function, columns, openers)
 
 
 def definition_metadata(
@@ -194,10 +217,14 @@ def repointed_metadata(dataset: Dataset, name: str, metadata: dict[str, str]) ->
     return {} if same else {f"{_KEY}.repointed_at": str(dataset.version)}
 
 
-def declared_field(name: str, function: UDF, inputs: list[str], payload: str) -> pa.Field:
+def declared_field(
+    dataset: Dataset, name: str, function: UDF, inputs: list[str], payload: str
+) -> pa.Field:
     """Return the field that declares a computed column in a table's schema."""
     metadata = {**function.field_metadata, **definition_metadata(name, function, inputs, payload)}
-    return storage_field(name, function.data_type, metadata, function.is_blob)
+    if function.is_blob:
+        return declared_blob(name, metadata, dataset.data_storage_version)
+    return pa.field(name, function.data_type, metadata=metadata)
 
 
 def declared_group(unpacked: UnpackedUDF, inputs: list[str], payload: str) -> list[pa.Field]:
@@ -278,7 +305,7 @@ def computed_column(dataset: Dataset, name: str) -> ComputedColumn:
         )
     fields = siblings(dataset.schema, field)
     outputs = tuple(_output(dataset, one) for one in fields)
-    blob = isinstance(field.type, pa.ExtensionType)
+    blob = is_blob_field(field)
     data_type = pa.large_binary() if blob else field.type
     if is_grouped(field):
         data_type = pa.struct([(struct_field(one), one.type) for one in fields])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from geneva.storage.blobs import is_blob_field
 from geneva.storage.dataset import Dataset
 from geneva.storage.model import ComputedColumn, RowRange
 from geneva.storage.unpacking import from_columns
@@ -37,13 +38,23 @@ class RowReader:
         Columns to read, dotted names for struct fields.
     batch_size
         Exact rows per window; None for windows of about two megabytes.
+    places
+        Columns of which row addresses are given instead of values.
     """
 
-    def __init__(self, dataset: Dataset, columns: list[str], batch_size: int | None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        columns: list[str],
+        batch_size: int | None,
+        places: Collection[str] = (),
+    ) -> None:
         self._dataset = dataset
         self._columns = columns
         self._batch_size = batch_size
-        self._blobs = any(is_blob(dataset, column) for column in columns)
+        self._places = set(places)
+        self._read = [column for column in dict.fromkeys(columns) if column not in self._places]
+        self._blobs = any(is_blob(dataset, column) for column in self._read)
         self._window_rows: int | None = None
 
     def read(self, fragment_id: int, rows: RowRange, where: str | None) -> Iterator[Window]:
@@ -67,7 +78,7 @@ class RowReader:
         for batch in self._scan(fragment, options):
             offsets = np.arange(position, position + batch.num_rows, dtype=np.uint32)
             position += batch.num_rows
-            yield offsets, batch.select(self._columns)
+            yield offsets, self._chosen(fragment, offsets, batch)
 
     def _read_some(self, fragment: Any, rows: RowRange, where: str | None) -> Iterator[Window]:
         options: dict[str, object] = {"filter": where, "with_row_address": True}
@@ -76,14 +87,24 @@ class RowReader:
             within = f"_rowaddr >= {base + rows.start} AND _rowaddr < {base + rows.stop}"
             options["filter"] = within if where is None else f"({where}) AND {within}"
         for batch in self._scan(fragment, options):
-            addresses = batch["_rowaddr"].to_numpy()
-            yield (addresses & _OFFSET_BITS).astype(np.uint32), batch.select(self._columns)
+            offsets = (batch["_rowaddr"].to_numpy() & _OFFSET_BITS).astype(np.uint32)
+            yield offsets, self._chosen(fragment, offsets, batch)
+
+    def _chosen(self, fragment: Any, offsets: np.ndarray, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the columns in the order asked for."""
+        if not self._places:
+            return batch.select(self._columns)
+        addresses = pa.array(offsets.astype(np.uint64) + np.uint64(fragment.fragment_id << 32))
+        arrays = [addresses if name in self._places else batch[name] for name in self._columns]
+        return pa.record_batch(arrays, names=self._columns)
 
     def _scan(self, fragment: Any, options: dict[str, object]) -> Iterator[pa.RecordBatch]:
         options["batch_readahead"] = _READAHEAD
         if self._blobs:
             options["blob_handling"] = "all_binary"
-        columns = list(dict.fromkeys(self._columns))
+        if not self._read:
+            options["with_row_address"] = True
+        columns = self._read
         if self._batch_size is not None:
             options |= {"batch_size": self._batch_size, "strict_batch_size": True}
         else:
@@ -126,8 +147,7 @@ def _rows_per_window(sample: pa.Table) -> int:
 def is_blob(dataset: Dataset, column: str) -> bool:
     """Say whether a column is stored as blobs, of which a scan gives no values unless asked."""
     top = column.split(".")[0]
-    data_type = dataset.schema.field(top).type
-    return isinstance(data_type, pa.ExtensionType) and data_type.extension_name == "lance.blob.v2"
+    return is_blob_field(dataset.schema.field(top))
 
 
 def read_column(

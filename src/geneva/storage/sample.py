@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -148,6 +148,15 @@ def read_row(dataset: Dataset, columns: list[str], row_id: int) -> tuple[RowPlac
             "table.search().with_row_id(True) shows."
         )
     return found[0], batch
+
+
+def with_addresses(
+    batch: pa.RecordBatch, places: Sequence[RowPlace], columns: Collection[str]
+) -> pa.RecordBatch:
+    """Return rows with their addresses in place of the values of some columns."""
+    addresses = pa.array([(p.fragment_id << 32) + p.offset for p in places], pa.uint64())
+    arrays = [addresses if name in columns else batch[name] for name in batch.schema.names]
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
 class _Scan:

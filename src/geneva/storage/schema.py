@@ -36,9 +36,11 @@ from geneva.storage.definitions import (
 from geneva.storage.files import TableFiles
 from geneva.storage.groups import check_dropped_together, is_grouped, siblings, struct_field
 from geneva.storage.model import TableLocation
+from geneva.storage.reader import is_blob
+from geneva.storage.storable import check_storable
 from geneva.transformer.changes import Changes, compare
 from geneva.transformer.signature import UDFArgType
-from geneva.transformer.types import hint_accepts
+from geneva.transformer.types import hint_accepts, is_blob_file
 from geneva.transformer.udf import UDF
 from geneva.transformer.unpacked import UnpackedUDF, unpacked_type
 
@@ -92,7 +94,8 @@ def resolve_inputs(
     if function.arg_type is UDFArgType.SCALAR:
         for column, hint in zip(inputs, function.hints, strict=False):
             found = _column_type(dataset, column)
-            if hint is not None and not hint_accepts(hint, found):
+            fits = is_blob(dataset, column) if is_blob_file(hint) else hint_accepts(hint, found)
+            if hint is not None and not fits:
                 raise InputTypeError(
                     f"{function.name} expects {getattr(hint, '__name__', hint)} for column "
                     f"{column!r} of table {table!r}, which is {found}. Change the annotation, or "
@@ -110,9 +113,11 @@ def declare_columns(
     existing = set(dataset.schema.names)
     for name in functions:
         _check_new(name, existing, location)
+    for name, (function, _) in functions.items():
+        check_storable(name, function.data_type)
     packed = {name: pack_function(function) for name, (function, _) in functions.items()}
     fields = [
-        declared_field(name, function, inputs, packed[name].path)
+        declared_field(dataset, name, function, inputs, packed[name].path)
         for name, (function, inputs) in functions.items()
     ]
     for one in packed.values():
@@ -163,7 +168,7 @@ def repoint_column(
     """
     together = siblings(dataset.schema, dataset.schema.field(name))
     current = _column_type(dataset, name)
-    wanted = declared_field(name, function, inputs, "").type
+    wanted = declared_field(dataset, name, function, inputs, "").type
     if is_grouped(together[0]):
         current = pa.struct([(struct_field(one), one.type) for one in together])
         wanted = unpacked_type(function)

@@ -11,12 +11,16 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from geneva.storage.model import ComputedColumn
+from geneva.transformer.udf import BLOB_METADATA_KEY
 
 
 def stored_fields(column: ComputedColumn) -> list[pa.Field]:
     """Return the fields of a column file, which Lance finds in the table by their names."""
     types = [f.type for f in column.data_type] if column.is_group else [column.data_type]
-    return list(map(pa.field, column.output_names, types))
+    # Lance stores it apart from the others if the field says so.
+    metadata = {BLOB_METADATA_KEY: "true"} if column.is_blob else None
+    names = column.output_names
+    return [pa.field(n, t, metadata=metadata) for n, t in zip(names, types, strict=True)]
 
 
 def to_columns(column: ComputedColumn, values: pa.Array) -> list[pa.Array]:

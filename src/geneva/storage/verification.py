@@ -15,6 +15,7 @@ import pyarrow as pa
 from lance.file import LanceFileReader, LanceFileSession
 
 from geneva.storage.blob_check import check_blobs
+from geneva.storage.blobs import is_blob_field, lies_apart
 from geneva.storage.checksum import ValueChecksum
 from geneva.storage.column_file import file_tag
 from geneva.storage.dataset import Dataset, file_positions, in_words, lance_field
@@ -91,7 +92,7 @@ def _defined(dataset: Dataset, name: str) -> ComputedColumn | None:
 
 def _undefined(dataset: Dataset, field: pa.Field) -> ComputedColumn:
     """Return what a field says of its values alone."""
-    blob = isinstance(field.type, pa.ExtensionType)
+    blob = is_blob_field(field)
     field_id = lance_field(dataset, field.name).id()  # type: ignore[union-attr]
     data_type = pa.large_binary() if blob else field.type
     return ComputedColumn(field.name, field_id, data_type, blob, "", "", "", ())
@@ -215,7 +216,7 @@ class _Look:
 
     def _read(self, fragment: Any, files: tuple[FileFacts, ...]) -> tuple[str, str | None]:
         """Read values as any reader of the table would; return what went wrong, and a checksum."""
-        if self._column.is_blob:
+        if lies_apart(fragment.schema.field(self._column.name)):
             path = files[0].path
             check = partial(check_blobs, self._location, fragment, self._column.name, path)
             _, problem = _attempt(check)

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import operator
 import types
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -34,6 +35,32 @@ def storage_type(data_type: pa.DataType) -> pa.DataType:
     extension = isinstance(data_type, pa.BaseExtensionType)
     blob = extension and data_type.extension_name == "lance.blob.v2"
     return pa.large_binary() if blob else data_type
+
+
+def column_type(data_type: pa.DataType) -> pa.DataType:
+    """Return the type in which a column's values are computed: views are what Lance stores of them.
+
+    Examples
+    --------
+    >>> column_type(pa.list_(pa.string_view()))
+    ListType(list<item: string>)
+    """
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(data_type)
+    if plain is not None or "_view" not in str(data_type):
+        return plain or storage_type(data_type)
+
+    def field(one: pa.Field) -> pa.Field:
+        return one.with_type(column_type(one.type))
+
+    if _T.is_struct(data_type):
+        return pa.struct([field(one) for one in data_type])
+    if _T.is_map(data_type):
+        return pa.map_(field(data_type.key_field), field(data_type.item_field))
+    if _T.is_list(data_type):
+        return pa.list_(field(data_type.value_field))
+    if _T.is_large_list(data_type):
+        return pa.large_list(field(data_type.value_field))
+    return data_type
 
 
 def arrow_values(rows: list[Any], data_type: pa.DataType) -> pa.Array:
@@ -88,8 +115,18 @@ def _values(rows: list[Any], data_type: pa.DataType) -> pa.Array:
     if _T.is_map(data_type):
         return _maps(rows, data_type)
     if isinstance(data_type, pa.BaseExtensionType):
-        return data_type.wrap_array(_values(rows, data_type.storage_type))
+        stored = _stored(rows, data_type.extension_name)
+        return data_type.wrap_array(_values(stored, data_type.storage_type))
     return leaf_values(rows, data_type)
+
+
+def _stored(rows: list[Any], extension: str) -> list[Any]:
+    """Return the values of one of Arrow's own extension types as its storage has them."""
+    if extension == "arrow.uuid":
+        return [row.bytes if isinstance(row, uuid.UUID) else row for row in rows]
+    if extension == "arrow.bool8":
+        return [int(row) if isinstance(row, (bool, np.bool_)) else row for row in rows]
+    return rows
 
 
 def _field_values(rows: list[Any], field: pa.Field) -> pa.Array:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import collections.abc
 import contextlib
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import attrs
-import numpy as np
 import pyarrow as pa
 
-from geneva.transformer.arrow_values import arrow_values
+from geneva.transformer.arrow_values import arrow_values, column_type
+from geneva.transformer.event_loop import DEFAULT_IN_FLIGHT, Calls, EventLoop
 from geneva.transformer.mismatch import RowMismatch
+from geneva.transformer.outcomes import settled
+from geneva.transformer.pieces import Streams, WrongPieces, gathered
 from geneva.transformer.python_rows import python_rows
+from geneva.transformer.returned import ReturnMismatch, as_array, as_column
 from geneva.transformer.signature import UDFArgType
 from geneva.transformer.udf import UDF
 from geneva.transformer.wording import shortened
@@ -24,6 +28,7 @@ Recover: TypeAlias = "Callable[[int, BaseException, Callable[[], Any], Callable[
 """Is asked about a row that failed: its place in the batch, the error, what calls the function for
 it again, and what words its inputs. Returns the row's value, None for one that is left out, or
 raises what ends the batch."""
+Opener = Callable[[pa.Array], list[Any]]
 
 
 class CallFailed(Exception):  # noqa: N818 - it reports a failure, the user sees a UDFError
@@ -41,10 +46,19 @@ class CallFailed(Exception):  # noqa: N818 - it reports a failure, the user sees
         What the function was called with, shortened.
     function : int
         Which one failed, of several that are called on the same rows.
+    rest : tuple or None
+        Of an async function, whose calls for the rows after the failing one have ended as well: the
+        values of those rows, NULL where they failed, and for each that failed its row of the
+        batch, its cause and its inputs. None where those rows were not computed.
     """
 
     def __init__(
-        self, row: int | None, cause: BaseException, computed: pa.Array, inputs: str
+        self,
+        row: int | None,
+        cause: BaseException,
+        computed: pa.Array,
+        inputs: str,
+        rest: tuple[pa.Array, tuple[tuple[int, BaseException, str], ...]] | None = None,
     ) -> None:
         super().__init__(str(cause))
         self.row = row
@@ -52,10 +66,7 @@ class CallFailed(Exception):  # noqa: N818 - it reports a failure, the user sees
         self.computed = computed
         self.inputs = inputs
         self.function = 0
-
-
-class ReturnMismatch(Exception):  # noqa: N818
-    """What a function returned does not fit the column's type."""
+        self.rest = rest
 
 
 @attrs.frozen
@@ -70,18 +81,102 @@ class BoundFunction:
         Columns in the order of the parameters.
     hints : list
         Annotation of each parameter, None where there is none.
+    openers : dict of str to callable
+        For columns that are given as places, what makes the values of a batch from them.
     """
 
     function: UDF
     columns: list[str]
     hints: list[Any]
+    openers: dict[str, Opener] = attrs.field(factory=dict)
+    _begun: dict[int, tuple[pa.RecordBatch, Calls]] = attrs.field(factory=dict, init=False)
+    _held: _Held = attrs.field(factory=lambda: _Held(), init=False)
+
+    @property
+    def data_type(self) -> pa.DataType:
+        """Type of what is computed."""
+        return column_type(self.function.data_type)
+
+    @property
+    def loop(self) -> EventLoop:
+        """Where the calls of an async function run; begun when it is first needed."""
+        if self._held.loop is None:
+            self._held.loop = EventLoop(self.function.max_in_flight or DEFAULT_IN_FLIGHT)
+        return self._held.loop
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its calls are awaited."""
+        return self.function.is_async
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether rows are called for before their batch is computed; see :meth:`begin`."""
+        return self.function.is_async and self.function.arg_type is UDFArgType.SCALAR
+
+    @property
+    def call(self) -> Callable[..., Any]:
+        """What is called: the function, within the bounds that it was given."""
+        return self._held.call or self.function.func
+
+    def bound_calls(self, bounded: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Call from now on what ``bounded`` makes of the function."""
+        self._held.call = bounded(self.function.func)
 
     def set_up(self) -> None:
         """Call the function's ``setup()`` if it is an object that has one."""
+        try:
+            self._call_if_there("setup")
+        except BaseException:
+            self._release(0.0)
+            raise
+
+    def tear_down(self, timeout_s: float = 10.0) -> None:
+        """Call the function's ``teardown()`` if it is an object that has one, and let go of it.
+
+        Raises
+        ------
+        Exception
+            What ``teardown()`` raises, or TimeoutError where it is async and takes too long.
+        """
+        try:
+            if self._held.streams is not None:
+                self._held.streams.close()
+            self._call_if_there("teardown", timeout_s)
+        finally:
+            self._release(1.0)
+
+    def _call_if_there(self, name: str, timeout_s: float | None = None) -> None:
         func = self.function.func
-        setup = getattr(func, "setup", None)
-        if not inspect.isroutine(func) and callable(setup):
-            setup()
+        method = getattr(func, name, None)
+        if inspect.isroutine(func) or not callable(method):
+            return
+        # What an async function opens belongs to its loop, also where the method is not async.
+        if self.function.is_async or inspect.iscoroutinefunction(method):
+            self.loop.call(method, timeout_s)
+        else:
+            method()
+
+    def _release(self, timeout_s: float) -> None:
+        if self._held.loop is not None:
+            self._held.loop.close(timeout_s)
+            self._held.loop = None
+
+    def begin(self, batch: pa.RecordBatch) -> Calls:
+        """Begin the calls of an async function for a batch that :meth:`compute` is given later."""
+        calls = self.loop.start(self.call, self._arguments(batch))
+        # The batch itself is kept, so no other one can have its id meanwhile.
+        self._begun[id(batch)] = (batch, calls)
+        return calls
+
+    def adopt(self, batch: pa.RecordBatch, calls: Calls) -> None:
+        """Take calls that have ended as those of a batch that :meth:`compute` is given next."""
+        self._begun[id(batch)] = (batch, calls)
+
+    def forget(self, batch: pa.RecordBatch, calls: Calls) -> None:
+        """Cancel the calls that were begun for a batch."""
+        self._begun.pop(id(batch), None)
+        self.loop.cancel(calls)
 
     def compute(self, batch: pa.RecordBatch, recover: Recover | None = None) -> pa.Array:
         """Compute one batch.
@@ -104,16 +199,38 @@ class BoundFunction:
         CallFailed
             The function raised or returned something that does not fit.
         """
+        if self.runs_ahead:
+            return self._compute_calls(batch)
         if self.function.arg_type is UDFArgType.SCALAR:
             return self._compute_rows(batch, recover or _give_up)
         return self._compute_batch(batch)
 
-    def _compute_rows(self, batch: pa.RecordBatch, recover: Recover) -> pa.Array:
-        arguments = [
-            python_rows(column, hint)
-            for column, hint in zip(batch.columns, self.hints, strict=True)
+    def _arguments(self, batch: pa.RecordBatch) -> list[list[Any]]:
+        """Return the arguments of all calls, one list per parameter."""
+        return [
+            self.openers[name](column) if name in self.openers else python_rows(column, hint)
+            for name, column, hint in zip(self.columns, batch.columns, self.hints, strict=True)
         ]
-        func, rows = self.function.func, list[Any]()
+
+    def _compute_calls(self, batch: pa.RecordBatch) -> pa.Array:
+        if id(batch) not in self._begun:
+            self.begin(batch)
+        _, calls = self._begun.pop(id(batch))
+        self.loop.wait(calls)
+        values, failures = settled(calls.outcomes, self.data_type)
+        if not failures:
+            return values
+        described = [
+            (row, cause, self._describe([column[row] for column in calls.arguments]))
+            for row, cause in failures
+        ]
+        (row, cause, inputs), *later = described
+        rest = (values.slice(row + 1), tuple(later))
+        raise CallFailed(row, cause, values.slice(0, row), inputs, rest) from cause
+
+    def _compute_rows(self, batch: pa.RecordBatch, recover: Recover) -> pa.Array:
+        arguments = self._arguments(batch)
+        func, rows = self.call, list[Any]()
 
         def recovered(row: int, cause: BaseException) -> Any:
             values = [column[row] for column in arguments]
@@ -138,7 +255,7 @@ class BoundFunction:
             if raised is not None:
                 rows.append(recovered(len(rows), raised))
         with contextlib.suppress(RowMismatch):
-            return arrow_values(rows, self.function.data_type)
+            return arrow_values(rows, self.data_type)
         return self._converted(rows, recovered)
 
     def _converted(
@@ -151,7 +268,7 @@ class BoundFunction:
             while some is None:
                 found: RowMismatch | None = None
                 try:
-                    some = arrow_values(rows[start : start + _SOME_ROWS], self.function.data_type)
+                    some = arrow_values(rows[start : start + _SOME_ROWS], self.data_type)
                 except RowMismatch as mismatch:
                     found = mismatch
                 if found is not None:
@@ -163,24 +280,55 @@ class BoundFunction:
     def _convertible(self, rows: list[Any]) -> pa.Array:
         """Convert the rows up to the first one that does not fit."""
         try:
-            return arrow_values(rows, self.function.data_type)
+            return arrow_values(rows, self.data_type)
         except RowMismatch as mismatch:
-            return arrow_values(rows[: mismatch.row], self.function.data_type)
+            return arrow_values(rows[: mismatch.row], self.data_type)
 
     def _compute_batch(self, batch: pa.RecordBatch) -> pa.Array:
-        whole = self.function.arg_type is UDFArgType.RECORD_BATCH
-        arguments = [batch] if whole else batch.columns
+        rows = batch.num_rows
         try:
-            result = self.function.func(*arguments)
+            result = self._result(batch)
+        except WrongPieces as wrong:
+            mismatch: Exception = ReturnMismatch(str(wrong))
+        except ReturnMismatch as found:
+            mismatch = found
         except (Exception, SystemExit) as cause:
             raise CallFailed(None, cause, self._nothing(), _shape(batch)) from cause
-        try:
-            return _as_column(result, self.function.data_type, batch.num_rows)
-        except ReturnMismatch as mismatch:
-            raise CallFailed(None, mismatch, self._nothing(), _shape(batch)) from None
+        else:
+            try:
+                return as_column(result, self.data_type, rows)
+            except ReturnMismatch as found:
+                mismatch = found
+        raise CallFailed(None, mismatch, self._nothing(), _shape(batch)) from None
+
+    def _result(self, batch: pa.RecordBatch) -> Any:
+        """Return what the function returns for a batch; all pieces together if it yields."""
+        function, rows = self.function, batch.num_rows
+        func = self.call
+        whole = function.arg_type is UDFArgType.RECORD_BATCH
+        arguments = [batch] if whole else batch.columns
+        if function.takes_batches:
+            if self._held.streams is None:
+                self._held.streams = Streams(func)
+            return self._joined(self._held.streams.pieces(arguments[0], rows, self._size_of))
+        if function.is_async:
+            return self.loop.call(lambda: func(*arguments))
+        result = func(*arguments)
+        if isinstance(result, collections.abc.Iterator):
+            return self._joined(gathered(result, rows, self._size_of))
+        return result
+
+    def _size_of(self, piece: Any) -> int:
+        return len(as_array(piece, self.data_type))
+
+    def _joined(self, pieces: list[Any]) -> pa.Array:
+        data_type = self.data_type
+        arrays = [as_array(piece, data_type) for piece in pieces]
+        # Each is converted on its own: they may differ in their types.
+        return pa.concat_arrays([as_column(array, data_type, len(array)) for array in arrays])
 
     def _nothing(self) -> pa.Array:
-        return pa.array([], self.function.data_type)
+        return pa.nulls(0, self.data_type)
 
     def _describe(self, values: list[Any]) -> str:
         return ", ".join(
@@ -188,10 +336,21 @@ class BoundFunction:
         )
 
 
-def bind(function: UDF, columns: list[str]) -> BoundFunction:
-    """Bind a function to the columns it reads."""
+@attrs.define
+class _Held:
+    """What a function keeps between batches."""
+
+    call: Callable[..., Any] | None = None
+    loop: EventLoop | None = None
+    streams: Streams | None = None
+
+
+def bind(
+    function: UDF, columns: list[str], openers: dict[str, Opener] | None = None
+) -> BoundFunction:
+    """Bind a function to the columns it reads; ``openers`` make the values of some of them."""
     padded = (function.hints + [None] * len(columns))[: len(columns)]
-    return BoundFunction(function=function, columns=columns, hints=padded)
+    return BoundFunction(function=function, columns=columns, hints=padded, openers=openers or {})
 
 
 def _check_not_ended(computed: int, rows: int) -> None:
@@ -211,59 +370,3 @@ def _give_up(
 
 def _shape(batch: pa.RecordBatch) -> str:
     return f"a batch of {batch.num_rows} rows with columns {', '.join(batch.schema.names)}"
-
-
-def _as_column(result: Any, data_type: pa.DataType, rows: int) -> pa.Array:
-    """Check and convert what an array or batch function returned."""
-    try:
-        array = _as_array(result, data_type)
-    except (RowMismatch, pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise ReturnMismatch(f"expected an Arrow array of {data_type}: {error}") from None
-    if len(array) != rows:
-        raise ReturnMismatch(f"expected {rows} values, one per row of the batch, got {len(array)}")
-    if array.type == data_type:
-        return array
-    if _family(array.type) != _family(data_type):
-        raise ReturnMismatch(f"expected an Arrow array of {data_type}, got one of {array.type}")
-    try:
-        return array.cast(data_type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ReturnMismatch(
-            f"expected an Arrow array of {data_type}, got one of {array.type} that does not "
-            f"convert without loss: {error}"
-        ) from None
-
-
-def _as_array(result: Any, data_type: pa.DataType) -> pa.Array:
-    if isinstance(result, pa.Array):
-        return result
-    if isinstance(result, pa.ChunkedArray):
-        return pa.concat_arrays(result.chunks) if result.num_chunks else pa.array([], result.type)
-    if isinstance(result, pa.RecordBatch):
-        return result.to_struct_array()
-    if isinstance(result, np.ndarray):
-        plain = result.ndim == 1 and result.dtype != object
-        return pa.array(result) if plain else arrow_values(list(result), data_type)
-    raise ReturnMismatch(
-        f"expected an Arrow array of {data_type}, got {type(result).__name__} {shortened(result)}"
-    )
-
-
-def _family(data_type: pa.DataType) -> str:
-    """Name the kinds of types between which a checked cast is what the user meant."""
-    kinds = pa.types
-    families = {
-        "number": (kinds.is_integer, kinds.is_floating),
-        "text": (kinds.is_string, kinds.is_large_string, kinds.is_string_view),
-        "bytes": (kinds.is_binary, kinds.is_large_binary, kinds.is_binary_view),
-        "list": (kinds.is_list, kinds.is_large_list, kinds.is_fixed_size_list),
-        "timestamp": (kinds.is_timestamp,),
-        "duration": (kinds.is_duration,),
-        "decimal": (kinds.is_decimal,),
-    }
-    for family, tests in families.items():
-        if any(test(data_type) for test in tests):
-            return family
-    if kinds.is_dictionary(data_type):
-        return _family(data_type.value_type)
-    return str(data_type)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _T = pa.types
+# Arrow refuses durations that fit if their days alone do not.
+_FAR_DAYS = 100_000
 _REFUSALS = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError, TypeError, ValueError)
 
 
@@ -130,6 +132,9 @@ def _temporal(value: Any, data_type: pa.DataType) -> Any:
     fraction = getattr(value, "microsecond", 0) or getattr(value, "microseconds", 0)
     if fraction % {"s": 1_000_000, "ms": 1_000}.get(unit, 1):
         raise ValueError("it is finer than the type")
+    if isinstance(value, dt.timedelta) and abs(value.days) > _FAR_DAYS:
+        count = value // dt.timedelta(microseconds=1) * 1000
+        return count // {"s": 10**9, "ms": 10**6, "us": 1000}.get(unit, 1)
     return value
 
 
@@ -153,7 +158,7 @@ _RULES = (
      _Rule(bytes, (bytes, bytearray, memoryview))),
     ("is_date", _Rule(object, (dt.date, np.datetime64), (dt.datetime,), _temporal)),
     ("is_timestamp", _Rule(object, (dt.datetime, np.datetime64), (), _temporal)),
-    ("is_time", _Rule(object, (dt.time,), (), _temporal)),
+    ("is_time", _Rule(object, (dt.time, np.timedelta64), (), _temporal)),
     ("is_duration", _Rule(object, (dt.timedelta, np.timedelta64), (), _temporal)),
     ("is_null", _Rule(types.NoneType, ())),
 )  # fmt: skip

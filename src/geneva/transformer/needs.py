@@ -27,6 +27,9 @@ def check_needs(function: UDF) -> None:
     _check_amounts(function)
     _check_placement(function)
     _check_sizes(function)
+    most = function.max_in_flight
+    if most is not None and not function.is_async:
+        _refuse(function, "max_in_flight", "None: the function is not async")
     if not isinstance(function.data_type, pa.DataType):
         _refuse(function, "data_type", "a pa.DataType such as pa.int64()")
     if function.is_blob and function.data_type not in (pa.large_binary(), pa.binary()):
@@ -53,7 +56,14 @@ def _check_placement(function: UDF) -> None:
 
 
 def _check_sizes(function: UDF) -> None:
-    for what in ("memory", "batch_size", "checkpoint_size", "max_checkpoint_size", "task_size"):
+    for what in (
+        "memory",
+        "batch_size",
+        "checkpoint_size",
+        "max_checkpoint_size",
+        "task_size",
+        "max_in_flight",
+    ):
         value = getattr(function, what)
         if value is not None and (type(value) is not int or value <= 0):
             _refuse(function, what, "a positive whole number or None")

@@ -12,19 +12,23 @@ import numpy as np
 import pyarrow as pa
 
 from geneva.transformer.nested_arrays import is_list, list_parts
-from geneva.transformer.types import plain_hint, record_hints
+from geneva.transformer.records import record_hints
+from geneva.transformer.times import exact_times, is_time, numpy_times
+from geneva.transformer.types import plain_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _T = pa.types
+_NUMPY_TIMES = (np.datetime64, np.timedelta64)
 
 
 def python_rows(array: pa.Array, hint: Any = None) -> list[Any]:
     """Return the values of a column as Python objects, as a parameter's type hint wants them.
 
-    Without a hint these are the values of ``to_pylist()``. With these hints, alone or inside
-    ``Optional``, ``list``, ``dict`` or the fields of a record, they are:
+    Without a hint these are the values of ``to_pylist()``, and NumPy's for times that Python's
+    cannot hold (see :func:`~geneva.transformer.times.exact_times`). With these hints, alone or
+    inside ``Optional``, ``list``, ``dict`` or the fields of a record, they are:
 
     - ``np.ndarray``: one array per row of a list column, with the item type of the column. The
       arrays are read-only views of the column where possible; copy one to change it. Null items are
@@ -33,6 +37,7 @@ def python_rows(array: pa.Array, hint: Any = None) -> list[Any]:
       of arrays where the lengths differ.
     - a dataclass or NamedTuple: instances of it, made from the fields that it has.
     - ``dict[K, V]``: maps as dicts, instead of lists of pairs.
+    - ``np.datetime64``, ``np.timedelta64``: timestamps, dates and durations as NumPy's.
 
     Examples
     --------
@@ -40,7 +45,9 @@ def python_rows(array: pa.Array, hint: Any = None) -> list[Any]:
     [array([1.5, 2.5]), None]
     """
     hint = plain_hint(hint)
-    if len(array) and _is_special(hint):
+    if is_time(array.type):
+        return numpy_times(array) if hint in _NUMPY_TIMES else exact_times(array)
+    if len(array) and (_is_special(hint) or _has_times(array.type)):
         if is_list(array.type):
             return _lists(array, hint)
         if _T.is_map(array.type):
@@ -54,11 +61,20 @@ def _is_special(hint: Any) -> bool:
     """Tell whether the hint asks for anything else than what ``to_pylist`` gives."""
     hint = plain_hint(hint)
     base = typing.get_origin(hint) or hint
-    if base in (np.ndarray, dict, collections.abc.Mapping) or record_hints(hint) is not None:
+    special = (np.ndarray, dict, collections.abc.Mapping, *_NUMPY_TIMES)
+    if base in special or record_hints(hint) is not None:
         return True
     return base in (list, tuple, collections.abc.Sequence) and any(
         map(_is_special, typing.get_args(hint))
     )
+
+
+def _has_times(data_type: pa.DataType) -> bool:
+    """Tell whether there are dates, times or durations anywhere in the values."""
+    if _T.is_nested(data_type) and not isinstance(data_type, pa.BaseExtensionType):
+        parts = [data_type.field(i).type for i in range(data_type.num_fields)]
+        return any(map(_has_times, parts))
+    return is_time(data_type)
 
 
 def _lists(array: pa.Array, hint: Any) -> list[Any]:
@@ -110,7 +126,12 @@ def _maps(array: pa.Array, hint: Any) -> list[Any]:
     keys = python_rows(entries.field(0), key_hint)
     items = python_rows(entries.field(1), item_hint)
     spans = itertools.pairwise(bounds.tolist())
-    return _with_nulls([dict(zip(keys[a:b], items[a:b], strict=True)) for a, b in spans], array)
+    make: Callable[..., Any] = dict if _is_mapping(hint) else list
+    return _with_nulls([make(zip(keys[a:b], items[a:b], strict=True)) for a, b in spans], array)
+
+
+def _is_mapping(hint: Any) -> bool:
+    return (typing.get_origin(hint) or hint) in (dict, collections.abc.Mapping)
 
 
 def _records(array: pa.Array, hint: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 import pyarrow as pa
 
-from geneva.transformer.binding import BoundFunction, CallFailed, Recover
+from geneva.transformer.binding import BoundFunction, CallFailed, Opener, Recover
 
 
 @attrs.frozen
@@ -27,6 +27,16 @@ class SharedFunction:
     functions: Sequence[BoundFunction]
     columns: list[str]
     data_type: pa.DataType
+
+    @property
+    def openers(self) -> dict[str, Opener]:
+        """None: a function that reads blobs lazily shares no pass."""
+        return {}
+
+    @property
+    def is_async(self) -> bool:
+        """False: an async function shares no pass."""
+        return False
 
     def set_up(self) -> None:
         """Call the functions' ``setup()``."""

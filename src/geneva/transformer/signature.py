@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from geneva.errors import InvalidArgumentError, TypeHintError
+from geneva.transformer.pieces import iterated, yielded
 from geneva.transformer.types import arrow_type
 
 
@@ -31,6 +32,11 @@ class UDFArgType(enum.Enum):
 def code_of(func: Callable[..., Any]) -> Callable[..., Any]:
     """Return the routine behind a callable: itself, or the ``__call__`` of its class."""
     return func if inspect.isroutine(func) else type(func).__call__
+
+
+def is_async(func: Callable[..., Any]) -> bool:
+    """Say whether calls return awaitables: ``async def``, or a class with an async ``__call__``."""
+    return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(code_of(func))
 
 
 def type_hints(code: Callable[..., Any]) -> dict[str, Any]:
@@ -66,6 +72,14 @@ def arg_type_of(
 ) -> UDFArgType:
     """Tell from the annotations what a function is called with."""
     annotations = [hints.get(p.name) for p in parameters]
+    batches = [iterated(a) for a in annotations if iterated(a) in (pa.Array, pa.RecordBatch)]
+    if batches:
+        if len(annotations) > 1:
+            raise InvalidArgumentError(
+                f"{name} takes an iterator of batches and so no other parameter; "
+                "Iterator[pa.RecordBatch] gives several columns together."
+            )
+        annotations = batches
     if pa.RecordBatch in annotations:
         if len(annotations) > 1:
             raise InvalidArgumentError(f"{name} takes a RecordBatch and so no other parameter.")
@@ -78,6 +92,31 @@ def arg_type_of(
             f"{name} mixes pa.Array with other parameters; make all of them pa.Array or none."
         )
     return UDFArgType.SCALAR
+
+
+def check_form(
+    name: str,
+    func: Callable[..., Any],
+    arg_type: UDFArgType,
+    parameters: list[inspect.Parameter],
+    hints: dict[str, Any],
+) -> None:
+    """Refuse what yields where one value is expected, and mixtures that cannot be called."""
+    code = code_of(func)
+    if inspect.isasyncgenfunction(code):
+        raise InvalidArgumentError(
+            f"{name} is an async generator; make it async and return the value, or make it a "
+            "generator without async."
+        )
+    if inspect.isgeneratorfunction(code) and arg_type is UDFArgType.SCALAR:
+        raise InvalidArgumentError(
+            f"{name} is a generator, and is called once per row for one value: return the value. A "
+            "generator may compute whole batches: annotate its parameters pa.Array, pa.RecordBatch "
+            "or Iterator[pa.RecordBatch]."
+        )
+    batches = [p for p in parameters if iterated(hints.get(p.name)) is not None]
+    if batches and arg_type is not UDFArgType.SCALAR and is_async(func):
+        raise InvalidArgumentError(f"{name} is async and takes an iterator; let it take one batch.")
 
 
 def check_arity(
@@ -100,6 +139,8 @@ def check_arity(
 def returned_type(name: str, hints: dict[str, Any]) -> pa.DataType:
     """Return the Arrow type of the return annotation, or refuse it."""
     hint = hints.get("return")
+    if (item := yielded(hint)) is not None:
+        hint = item
     arrow_containers = (pa.Array, pa.ChunkedArray, pa.RecordBatch, np.ndarray)
     if hint is None or hint in arrow_containers:
         found = "no return annotation" if hint is None else f"{hint.__name__} as return annotation"

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import datetime as dt
 import decimal
 import enum
-import inspect
 import types
 import typing
 from typing import Annotated, Any, Literal, Union
@@ -16,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from geneva.errors import TypeHintError
+from geneva.transformer.records import record_hints, required_fields, shown
 
 _SCALARS: dict[Any, pa.DataType] = {
     int: pa.int64(),
@@ -78,9 +77,9 @@ def arrow_type(hint: Any) -> pa.DataType:
         return _converted(hint, ())
     except _NoArrowTypeError as error:
         part, why = error.args
-        subject = "it" if part is hint else _shown(part)
+        subject = "it" if part is hint else shown(part)
         raise TypeHintError(
-            f"The type hint {_shown(hint)} has no Arrow type: {subject} {why}. Hints that have one "
+            f"The type hint {shown(hint)} has no Arrow type: {subject} {why}. Hints that have one "
             f"are {_SUPPORTED}. Or state the column's type with data_type=..., for example "
             "data_type=pa.list_(pa.float32(), 384)."
         ) from None
@@ -123,27 +122,11 @@ def plain_hint(hint: Any) -> Any:
     return hint
 
 
-def record_hints(hint: Any) -> dict[str, Any] | None:
-    """Return the hints of a record's fields in order, or None when the hint is not a record.
-
-    Records are TypedDicts, NamedTuples and dataclasses. A field without a hint has None.
-    """
-    return _hints_of_class(hint) if isinstance(hint, type) else None
-
-
-def required_fields(record: Any) -> set[str]:
-    """Return the names of the fields without which a NamedTuple or dataclass cannot be made."""
-    if not dataclasses.is_dataclass(record):
-        return set(getattr(record, "_fields", ())) - getattr(record, "_field_defaults", {}).keys()
-    # By class: after a round trip through cloudpickle MISSING may be another instance.
-    missing = type(dataclasses.MISSING)
-    return {
-        field.name
-        for field in dataclasses.fields(record)
-        if field.init
-        and isinstance(field.default, missing)
-        and isinstance(field.default_factory, missing)
-    }
+def is_blob_file(hint: Any) -> bool:
+    """Say whether a hint is Lance's ``BlobFile``, by name: only the storage layer imports Lance."""
+    plain = plain_hint(hint)
+    name = f"{getattr(plain, '__module__', '')}.{getattr(plain, '__qualname__', '')}"
+    return name == "lance.blob.BlobFile"
 
 
 def _peeled(hint: Any) -> Any:
@@ -229,38 +212,6 @@ def _constant_types(hint: Any) -> set[type] | None:
     return {type(getattr(member, "value", member)) for member in members if member is not None}
 
 
-def _hints_of_class(record: type) -> dict[str, Any] | None:
-    if dataclasses.is_dataclass(record):
-        names = [field.name for field in dataclasses.fields(record)]
-    elif issubclass(record, tuple) and hasattr(record, "_fields"):
-        names = list(record._fields)
-    elif issubclass(record, dict) and hasattr(record, "__required_keys__"):
-        names = list(record.__annotations__)
-    else:
-        return None
-    try:
-        hints = typing.get_type_hints(record, include_extras=True)
-    except NameError:
-        # A class in a function can name classes beside it, which only the callers' frames hold.
-        scope = _names_in_callers(record.__module__)
-        try:
-            hints = typing.get_type_hints(record, localns=scope, include_extras=True)
-        except NameError as error:
-            raise TypeHintError(
-                f"A field of {_shown(record)} has a type hint that cannot be resolved: {error}. "
-                "Define the name at the top level of the module, or write the hint without quotes."
-            ) from error
-    return {name: hints.get(name) for name in names}
-
-
-def _names_in_callers(module: str) -> dict[str, Any]:
-    names: dict[str, Any] = {}
-    for caller in reversed(inspect.stack(0)):
-        if caller.frame.f_globals.get("__name__") == module:
-            names.update(caller.frame.f_locals)
-    return names
-
-
 def _why_not(hint: Any) -> str:
     """Say why a hint that no rule covers has no Arrow type."""
     if hint in (None, types.NoneType):
@@ -277,11 +228,6 @@ def _why_not(hint: Any) -> str:
     if base in (set, frozenset):
         return "has no order; return a sorted list"
     return "is not among the types that can be stored"
-
-
-def _shown(hint: Any) -> str:
-    plain = isinstance(hint, type) and typing.get_origin(hint) is None
-    return f"`{hint.__qualname__ if plain else repr(hint).replace('typing.', '')}`"
 
 
 _KINDS: tuple[tuple[str, tuple[Any, ...], tuple[str, ...]], ...] = (

@@ -14,6 +14,7 @@ from geneva.errors import InvalidArgumentError
 from geneva.transformer.canonical import function_digest
 from geneva.transformer.multi_output import is_multi_output
 from geneva.transformer.needs import check_needs
+from geneva.transformer.pieces import iterated
 from geneva.transformer.policy import (
     ErrorHandlingConfig,
     ErrorPolicy,
@@ -21,15 +22,19 @@ from geneva.transformer.policy import (
     SkipLimit,
     policy_of,
 )
+from geneva.transformer.records import resolve_records
 from geneva.transformer.signature import (
     UDFArgType,
     arg_type_of,
     check_arity,
+    check_form,
     code_of,
+    is_async,
     positional_parameters,
     returned_type,
     type_hints,
 )
+from geneva.transformer.types import is_blob_file
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -82,6 +87,8 @@ class UDF:
         Most rows that may fail in a job, or their share of its rows.
     row_timeout : float or None
         Seconds that a call for one row, or for one batch, may take.
+    max_in_flight : int or None
+        Most calls of an async function that each applier has in flight; None is 64.
     version : str
         Identity of the function's behaviour: a column computed by another version is stale.
         Default: a digest of the function and of all local code that it uses.
@@ -114,6 +121,7 @@ class UDF:
     error_handling: ErrorHandlingConfig | None = None
     max_errors: float | None = None
     row_timeout: float | None = None
+    max_in_flight: int | None = None
     field_metadata: dict[str, str] = attrs.field(factory=dict)
     is_multi_output: bool = False
     hints: list[Any] = attrs.field(factory=list, repr=False)
@@ -132,7 +140,18 @@ class UDF:
     @property
     def failure_rules(self) -> dict[str, Any]:
         """What a driver has to know of the policy, which does not load the function."""
-        return {**self.policy.rules(), "by_row": self.arg_type is UDFArgType.SCALAR}
+        return {**self.policy.rules(), "by_row": self.calls_rows}
+
+    @property
+    def calls_rows(self) -> bool:
+        """Whether it is called for one row after the other."""
+        return self.arg_type is UDFArgType.SCALAR and not self.is_async
+
+    @property
+    def shares_pass(self) -> bool:
+        """Whether it may be called on rows that were read for another function as well."""
+        lazy = self.lazy_columns(self.input_columns or [])
+        return not (self.is_async or self.takes_batches or lazy)
 
     @property
     def timeout(self) -> float | None:
@@ -150,6 +169,22 @@ class UDF:
         """Whether the column is stored as blobs, read lazily."""
         return self.field_metadata.get(BLOB_METADATA_KEY) == "true"
 
+    @property
+    def is_async(self) -> bool:
+        """Whether calls return awaitables, many of which can be in flight."""
+        return is_async(self.func)
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether it takes an iterator of batches instead of one."""
+        return self.arg_type is not UDFArgType.SCALAR and iterated(self.hints[0]) is not None
+
+    def lazy_columns(self, columns: Sequence[str]) -> list[str]:
+        """Return those of its input columns that it is given as files, read when it asks."""
+        pairs = zip(columns, self.hints, strict=False)
+        scalar = self.arg_type is UDFArgType.SCALAR
+        return [name for name, hint in pairs if scalar and is_blob_file(hint)]
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function in this process.
 
@@ -161,6 +196,8 @@ class UDF:
         whole_batch = len(args) == 1 and isinstance(args[0], pa.RecordBatch)
         arrays = bool(args) and all(isinstance(a, pa.Array) for a in args)
         if kwargs or not (whole_batch or arrays):
+            if self.is_async:
+                return _set_up_and_call(self.func, args, kwargs)
             _set_up_once(self.func)
             return self.func(*args, **kwargs)
         columns = self.input_columns or (
@@ -169,8 +206,15 @@ class UDF:
         batch = (
             args[0].select(columns) if whole_batch else pa.record_batch(list(args), names=columns)
         )
-        _set_up_once(self.func)
-        return bind(self, columns).compute(batch)
+        bound = bind(self, columns)
+        if not (self.is_async or self.takes_batches):
+            _set_up_once(self.func)
+            return bound.compute(batch)
+        bound.set_up()
+        try:
+            return bound.compute(batch)
+        finally:
+            bound.tear_down()
 
 
 class _Options(TypedDict, total=False):
@@ -197,6 +241,7 @@ class _Options(TypedDict, total=False):
     max_errors: float | None
     row_timeout: float | None
     timeout: float | None
+    max_in_flight: int | None
 
 
 class _Decorator(Protocol):
@@ -239,15 +284,17 @@ def udf(
     max_errors: float | None = None,
     row_timeout: float | None = None,
     timeout: float | None = None,
+    max_in_flight: int | None = None,
 ) -> Any:
     """Make a function, or a class with ``__call__``, usable as a computed column.
 
     The annotations decide how it is called. All parameters ``pa.Array``: once per batch with
     arrays. One parameter ``pa.RecordBatch``: once per batch with the whole batch. Anything else:
-    once per row with Python values, None for null.
+    once per row with Python values, None for null. ``async def`` has many calls in flight.
 
     A decorated class stays callable like the class; each call builds an instance. If it has a
-    method ``setup()``, every worker calls it once before the first row: load models there.
+    method ``setup()``, every worker calls it once before the first row: load models there. If it
+    has a method ``teardown()``, every worker calls it once when it lets go of the function.
 
     Parameters
     ----------
@@ -303,6 +350,8 @@ def udf(
         batch; a batch that takes longer is halved until a row stands alone. Default: any time.
     timeout
         The same as ``row_timeout``.
+    max_in_flight
+        Most calls of an async function that each applier has in flight. Default: 64.
 
     Returns
     -------
@@ -348,6 +397,7 @@ def udf(
         "error_handling": error_handling,
         "max_errors": max_errors,
         "row_timeout": timeout if row_timeout is None else row_timeout,
+        "max_in_flight": max_in_flight,
         "field_metadata": dict(field_metadata or {}),
     }
 
@@ -395,14 +445,12 @@ def _make(
         raise InvalidArgumentError(f"{func!r} is not callable, so it cannot compute a column.")
     name = getattr(func, "__name__", None) or type(func).__name__
     code = code_of(func)
-    if inspect.iscoroutinefunction(code) or inspect.isgeneratorfunction(code):
-        kind = "async" if inspect.iscoroutinefunction(code) else "a generator"
-        raise InvalidArgumentError(
-            f"{name} is {kind}; a UDF returns one value per row or one array per batch."
-        )
     hints = type_hints(code)
+    for hint in hints.values():
+        resolve_records(hint)
     parameters = positional_parameters(func, name, bound=input_columns is not None)
     arg_type = arg_type_of(name, parameters, hints)
+    check_form(name, func, arg_type, parameters, hints)
     inputs = list(input_columns) if input_columns is not None else None
     if inputs is None and arg_type is not UDFArgType.RECORD_BATCH:
         inputs = [p.name for p in parameters]
@@ -434,3 +482,16 @@ def _set_up_once(func: Callable[..., Any]) -> None:
         return
     setup()
     setattr(func, _SET_UP, True)
+
+
+async def _set_up_and_call(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Call an async function in the caller's loop, after its ``setup()``."""
+    setup = getattr(func, "setup", None)
+    if not inspect.isroutine(func) and callable(setup) and not getattr(func, _SET_UP, False):
+        done = setup()
+        if inspect.isawaitable(done):
+            await done
+        setattr(func, _SET_UP, True)
+    return await func(*args, **kwargs)
