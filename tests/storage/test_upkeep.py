@@ -151,13 +151,18 @@ def test_a_dry_run_shows_the_same_and_removes_nothing(stopped):
     before = everything(stopped)
     shown = stopped.cleanup_checkpoints(dry_run=True)
     assert everything(stopped) == before
-    assert [(left.kind, left.why) for left in shown.found] == [(Kind.PART, "its column is gone")]
+    gone = "its column is gone"
+    # What its function computed, and what went wrong with a row.
+    assert [(left.kind, left.why) for left in shown.found] == [
+        (Kind.PART, gone),
+        (Kind.KNOWN, gone),
+    ]
     assert shown.found[0].size_bytes == part.stat().st_size
     assert Path(stopped.uri, shown.found[0].path) == part
     done = stopped.cleanup_checkpoints()
     assert done.found == shown.found
     assert dict(done) == {"batch_deleted": 1, "orphan_frag_deleted": 0, "udtf_batch_deleted": 0}
-    assert everything(stopped).keys() == before.keys() - {shown.found[0].path}
+    assert everything(stopped).keys() == before.keys() - {left.path for left in shown.found}
 
 
 @pytest.mark.parametrize(
@@ -339,12 +344,13 @@ def test_the_command(stopped, make_table):
 
     assert gc(other.name) == "other: removed nothing\n"
     shown = gc("--dry-run").splitlines()
-    assert shown[0].startswith("docs: would remove 1 part, ")
+    assert shown[0].startswith("docs: would remove 1 part, 1 column note, ")
     assert shown[1].endswith("bytes: its column is gone")
-    assert shown[2:] == ["other: would remove nothing"]
+    assert shown[2].startswith("  _geneva/errors/")
+    assert shown[3:] == ["other: would remove nothing"]
     assert len(parts(stopped)) == 1
     done = [json.loads(line) for line in gc("--json").splitlines()]
-    assert [(table["table"], len(table["found"])) for table in done] == [("docs", 1), ("other", 0)]
+    assert [(table["table"], len(table["found"])) for table in done] == [("docs", 2), ("other", 0)]
     assert done[0]["found"][0]["kind"] == "part"
     assert parts(stopped) == []
     missing = CliRunner().invoke(app, ["gc", uri, "nope"])

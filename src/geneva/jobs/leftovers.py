@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from geneva.storage.claims import Life
 from geneva.storage.column_file import file_tag
 from geneva.storage.files import (
+    ERRORS_FOLDER,
     FUNCTIONS_FOLDER,
     OVERRIDES_FOLDER,
     PARTS_FOLDER,
@@ -26,6 +27,8 @@ from geneva.storage.inventory import (
 from geneva.storage.model import call_tag
 
 # Somebody may be about to name what is younger.
+# What is known of a column, by its field.
+_KNOWN = (PROOFS_FOLDER, PEAKS_FOLDER, ERRORS_FOLDER)
 _YOUNG_S = 3600.0
 # Lance writes large files for long; whoever writes one touches it all the time.
 _UNFINISHED_DATA_S = 24 * 3600.0
@@ -135,7 +138,7 @@ class _Decision:
             kind, why = Kind.FUNCTION, self._function(file)
         elif path.startswith(OVERRIDES_FOLDER):
             kind, why = Kind.NOTE, self._note(file)
-        elif path.startswith((PROOFS_FOLDER, PEAKS_FOLDER)):
+        elif path.startswith(_KNOWN):
             kind, why = Kind.KNOWN, self._known(path)
         else:
             return None  # A lease, which was judged as a claim.
@@ -184,7 +187,8 @@ class _Decision:
         return "nothing is left of its job"
 
     def _known(self, path: str) -> str | None:
-        field = path.removeprefix(PROOFS_FOLDER).removeprefix(PEAKS_FOLDER).strip("/")
+        folder = next(folder for folder in _KNOWN if path.startswith(folder))
+        field = path.removeprefix(folder).strip("/")
         found = re.match(r"\d+", field)
         if found is None or int(found[0]) in self._there.columns | self.busy:
             return None

@@ -125,6 +125,7 @@ def status(progress: Progress) -> str:
     pieces = [
         workers(progress) if progress.workers_granted else "",
         speed(progress.rows_per_s) if progress.rows_per_s > 0 else "",
+        f"{progress.rows_failed:,} failed" if progress.rows_failed else "",
         left(progress),
         stage(progress),
         progress.waiting_for,
@@ -150,7 +151,9 @@ def summary(progress: Progress) -> str:
     if not progress.fragments_total:
         return f"geneva: {title(progress)} is up to date"
     pace = progress.rows_done / progress.elapsed_s if progress.elapsed_s else 0.0
+    failed = f"; {counted(progress.rows_failed, 'row')} failed, see table.errors()"
     return (
         f"geneva: {title(progress)} done, {counted(progress.rows_done, 'row')} in "
         f"{counted(progress.fragments_done, 'fragment')} in {seconds} ({speed(pace)})"
+        f"{failed if progress.rows_failed else ''}"
     )

@@ -17,6 +17,7 @@ from geneva.storage.column_file import file_tag
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import computed_columns, distinct_columns
 from geneva.storage.files import (
+    ERRORS_FOLDER,
     FUNCTIONS_FOLDER,
     LEASES_FOLDER,
     OVERRIDES_FOLDER,
@@ -41,6 +42,7 @@ _FOLDERS = (
     OVERRIDES_FOLDER,
     PROOFS_FOLDER,
     PEAKS_FOLDER,
+    ERRORS_FOLDER,
 )
 
 
