@@ -231,6 +231,7 @@ class Table:
         **kwargs
             Passed on to LanceDB.
         """
+        self._follow()  # Otherwise what others compacted meanwhile is in its way.
         if computed_columns(self._dataset()):
             self._lancedb().optimize(cleanup_older_than=_KEEP_ALL, **kwargs)
             note_lineage(self._dataset(), self._location)
