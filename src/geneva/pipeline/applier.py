@@ -7,6 +7,7 @@ callable and takes its orders from a :class:`TaskControl` that another thread ma
 from __future__ import annotations
 
 import contextlib
+import gc
 import pickle
 import time
 from collections import deque
@@ -178,6 +179,8 @@ class Applier:
             self._clock.close()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._memory is not None:
+            gc.unfreeze()
         bound, self._bound = self._bound, None
         if bound is not None:
             for one in bound.functions if isinstance(bound, SharedFunction) else [bound]:
@@ -207,6 +210,10 @@ class Applier:
             self._prepare(self._bound)
         if context.threads > 1 and not self._bound.is_async:
             self._pool = ThreadPoolExecutor(self._context.threads, "geneva-applier")
+        if self._memory is not None:
+            # Objects of thousands of rows set the collector off again and again, and it would look
+            # at all that was imported each time.
+            gc.freeze()
         return time.perf_counter() - started
 
     def _prepare(self, bound: BoundFunction) -> None:
