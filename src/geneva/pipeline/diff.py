@@ -15,7 +15,8 @@ from geneva.storage.same_values import same_rows
 from geneva.storage.sample import read_sample
 from geneva.transformer.binding import bind
 from geneva.transformer.changes import Changes
-from geneva.transformer.policy import ErrorPolicy, skip_on_error
+from geneva.transformer.matchers import skip_on_error
+from geneva.transformer.policy import ErrorPolicy
 from geneva.transformer.udf import UDF
 from geneva.transformer.wording import shortened
 

@@ -12,16 +12,11 @@ import pyarrow as pa
 
 from geneva.errors import InvalidArgumentError
 from geneva.transformer.canonical import function_digest
+from geneva.transformer.matchers import SkipLimit
 from geneva.transformer.multi_output import is_multi_output
 from geneva.transformer.needs import check_needs
 from geneva.transformer.pieces import iterated
-from geneva.transformer.policy import (
-    ErrorHandlingConfig,
-    ErrorPolicy,
-    OnError,
-    SkipLimit,
-    policy_of,
-)
+from geneva.transformer.policy import ErrorPolicy, OnError, policy_of
 from geneva.transformer.records import resolve_records
 from geneva.transformer.signature import (
     UDFArgType,
@@ -34,6 +29,7 @@ from geneva.transformer.signature import (
     returned_type,
     type_hints,
 )
+from geneva.transformer.tenacity_config import ErrorHandlingConfig
 from geneva.transformer.types import is_blob_file
 
 if TYPE_CHECKING:
