@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from geneva.jobs.result import BackfillJobResult, JobResult, UdfResult
     from geneva.runners.select import get_current_context
     from geneva.table import Table
+    from geneva.transformer.decorator import udf
     from geneva.transformer.matchers import (
         Fail,
         Retry,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
         FaultIsolation,
         UDFRetryConfig,
     )
-    from geneva.transformer.udf import UDF, udf
+    from geneva.transformer.udf import UDF
     from geneva.transformer.unpacked import UnpackedUDF
 
 version = __version__
@@ -87,7 +88,7 @@ _LAZY = {
     "retry_all": "geneva.transformer.matchers",
     "retry_transient": "geneva.transformer.matchers",
     "skip_on_error": "geneva.transformer.matchers",
-    "udf": "geneva.transformer.udf",
+    "udf": "geneva.transformer.decorator",
 }
 
 __all__ = [
