@@ -40,14 +40,13 @@ from geneva.storage.definitions import (
     computed_column,
     computed_columns,
     distinct_columns,
-    pack_function,
-    store_function,
     with_function,
 )
 from geneva.storage.failed_rows import failures_of_table
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
 from geneva.storage.overrides import note_override
+from geneva.storage.packed_functions import pack_function, store_function
 from geneva.storage.peaks import read_peak
 from geneva.storage.snapshot import note_lineage
 from geneva.storage.space import free_bytes

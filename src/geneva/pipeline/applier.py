@@ -48,10 +48,10 @@ from geneva.pipeline.peak_memory import PeakMemory
 from geneva.pipeline.reporter import Emit, Reporter
 from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.definitions import bound_functions
 from geneva.storage.failures import FailedRow, FailureSource, write_failures
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, Part, RowRange, unpack_rows
+from geneva.storage.packed_functions import bound_functions
 from geneva.storage.reader import RowReader, row_id_at
 from geneva.storage.shared import SharedFiles, each_column, open_files
 from geneva.transformer.binding import BoundFunction, CallFailed
