@@ -17,7 +17,7 @@ from geneva.jobs.estimate import Work, estimate, steady_rates
 from geneva.jobs.planner import Plan
 from geneva.jobs.preview import Preview
 from geneva.jobs.spec import BackfillSpec
-from geneva.pipeline.backfill import BackfillJob, new_job_id
+from geneva.pipeline.backfill_job import BackfillJob, new_job_id
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.rehearsal import Rehearsal
 from geneva.pipeline.trust import check_trust

@@ -16,7 +16,7 @@ from geneva.jobs.plans import Plans
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments, backfill_spec, check_arguments
 from geneva.pipeline.admission import footprint_on
-from geneva.pipeline.backfill import BackfillJob, new_job_id, plan
+from geneva.pipeline.backfill_job import BackfillJob, new_job_id, plan
 from geneva.pipeline.selection import outdated_columns, warn_of_stale_inputs
 from geneva.pipeline.sharing import passes_together
 from geneva.preview import with_estimate
