@@ -54,7 +54,8 @@ from geneva.storage.model import ComputedColumn, Part, RowRange, unpack_rows
 from geneva.storage.packed_functions import bound_functions
 from geneva.storage.reader import RowReader, row_id_at
 from geneva.storage.shared import SharedFiles, each_column, open_files
-from geneva.transformer.binding import BoundFunction, CallFailed
+from geneva.transformer.binding import BoundFunction
+from geneva.transformer.call_failure import CallFailed
 from geneva.transformer.policy import ErrorPolicy
 from geneva.transformer.shared_function import SharedFunction
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 from geneva.pipeline.attempts import Attempts
 from geneva.pipeline.isolation import compute
 from geneva.storage.dataset import Dataset
-from geneva.storage.model import ComputedColumn, quoted
+from geneva.storage.model import ComputedColumn
+from geneva.storage.names import quoted
 from geneva.storage.same_values import same_rows
 from geneva.storage.sample import read_sample
 from geneva.transformer.binding import bind
