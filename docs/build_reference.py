@@ -83,7 +83,10 @@ def _described(name: str, thing: Any) -> str:
 
 def _members(kind: type) -> Iterator[tuple[str, Any]]:
     """Yield public methods and properties in the order of the source."""
-    for name, value in vars(kind).items():
+    # A long class is made of bases in modules named after its own. What all begin with comes first.
+    own = f"{kind.__module__}_"
+    *parts, first = (b for b in kind.__mro__ if b is kind or b.__module__.startswith(own))
+    for name, value in (member for part in (first, *parts) for member in vars(part).items()):
         wanted = not name.startswith("_") or name == "__call__"
         if wanted and isinstance(value, (FunctionType, property)) and value.__doc__:
             yield name, value

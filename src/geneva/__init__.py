@@ -34,21 +34,24 @@ if TYPE_CHECKING:
     from geneva.jobs.result import BackfillJobResult, JobResult, UdfResult
     from geneva.runners.select import get_current_context
     from geneva.table import Table
-    from geneva.transformer.multi_output import Columns
-    from geneva.transformer.policy import (
-        ErrorHandlingConfig,
+    from geneva.transformer.decorator import udf
+    from geneva.transformer.matchers import (
         Fail,
-        FaultIsolation,
         Retry,
         Skip,
-        UDFRetryConfig,
         fail_fast,
         retry_all,
         retry_transient,
         skip_on_error,
     )
+    from geneva.transformer.multi_output import Columns
     from geneva.transformer.signature import UDFArgType
-    from geneva.transformer.udf import UDF, udf
+    from geneva.transformer.tenacity_config import (
+        ErrorHandlingConfig,
+        FaultIsolation,
+        UDFRetryConfig,
+    )
+    from geneva.transformer.udf import UDF
     from geneva.transformer.unpacked import UnpackedUDF
 
 version = __version__
@@ -58,34 +61,34 @@ _LAZY = {
     "BackfillJobResult": "geneva.jobs.result",
     "Columns": "geneva.transformer.multi_output",
     "Connection": "geneva.db",
-    "ErrorHandlingConfig": "geneva.transformer.policy",
-    "Fail": "geneva.transformer.policy",
+    "ErrorHandlingConfig": "geneva.transformer.tenacity_config",
+    "Fail": "geneva.transformer.matchers",
     "FatalWorkerCrashError": "geneva.errors",
     "FatalWorkerError": "geneva.errors",
     "FatalWorkerExitError": "geneva.errors",
     "FatalWorkerHardwareError": "geneva.errors",
     "FatalWorkerOOMError": "geneva.errors",
     "FatalWorkerTransientError": "geneva.errors",
-    "FaultIsolation": "geneva.transformer.policy",
+    "FaultIsolation": "geneva.transformer.tenacity_config",
     "JobFuture": "geneva.job_future",
     "JobResult": "geneva.jobs.result",
-    "Retry": "geneva.transformer.policy",
-    "Skip": "geneva.transformer.policy",
+    "Retry": "geneva.transformer.matchers",
+    "Skip": "geneva.transformer.matchers",
     "SkipThresholdExceededError": "geneva.errors",
     "Table": "geneva.table",
     "UDF": "geneva.transformer.udf",
     "UDFArgType": "geneva.transformer.signature",
-    "UDFRetryConfig": "geneva.transformer.policy",
+    "UDFRetryConfig": "geneva.transformer.tenacity_config",
     "UdfResult": "geneva.jobs.result",
     "UnpackedUDF": "geneva.transformer.unpacked",
     "connect": "geneva.db",
     "doctor": "geneva.checkup.doctor",
-    "fail_fast": "geneva.transformer.policy",
+    "fail_fast": "geneva.transformer.matchers",
     "get_current_context": "geneva.runners.select",
-    "retry_all": "geneva.transformer.policy",
-    "retry_transient": "geneva.transformer.policy",
-    "skip_on_error": "geneva.transformer.policy",
-    "udf": "geneva.transformer.udf",
+    "retry_all": "geneva.transformer.matchers",
+    "retry_transient": "geneva.transformer.matchers",
+    "skip_on_error": "geneva.transformer.matchers",
+    "udf": "geneva.transformer.decorator",
 }
 
 __all__ = [

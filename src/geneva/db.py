@@ -2,63 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from abc import ABCMeta
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
 from geneva.config import checkpoint_uri
+from geneva.db_clusters import DatabaseClusters
+from geneva.db_jobs import DatabaseJobs
 from geneva.errors import InvalidArgumentError, TableNotFoundError
-from geneva.jobs.record import JobRecord, JobStatus
-from geneva.pipeline.job_records import list_jobs
-from geneva.recorded_job import RecordedJob
-from geneva.runners.select import require_ray
-from geneva.storage import cluster_definitions
 from geneva.storage.dataset import open_dataset
 from geneva.storage.failed_rows import empty_failures
 from geneva.storage.files import PARTS_FOLDER, TableFiles
 from geneva.storage.model import TableLocation
 from geneva.table import Table
 
-if TYPE_CHECKING:
-    from geneva.runners.ray.contexts import RayContext
-    from geneva.runners.ray.local_context import LocalRayContext
-
 _STABLE_ROW_IDS = {"new_table_enable_stable_row_ids": "true"}
 
 
-class Connection:
+class Connection(DatabaseClusters, DatabaseJobs):
     """A connection to a LanceDB database whose tables can have computed columns.
 
     Everything that a LanceDB connection does, this one does too. Made by :func:`connect`; works as
     a context manager.
     """
-
-    def __init__(
-        self,
-        uri: str,
-        storage_options: Mapping[str, str],
-        options: dict[str, Any],
-        checkpoint: str | None = None,
-    ) -> None:
-        self._uri = uri
-        self._storage_options = dict(storage_options)
-        self._options = options
-        self._checkpoint = checkpoint
-        self._opened: Any = None
-
-    @property
-    def uri(self) -> str:
-        """Path or URI of the database."""
-        return self._uri
 
     # Not a property: an AttributeError inside one would be looked up in LanceDB again.
     def _lancedb(self) -> Any:
@@ -212,121 +184,6 @@ class Connection:
         for path in files.list(PARTS_FOLDER):  # They may be elsewhere.
             files.delete(path)
 
-    def define_cluster(self, name: str, cluster: GenevaCluster) -> None:
-        """Store the definition of a cluster with the database, replacing one of that name.
-
-        Parameters
-        ----------
-        name
-            Name to store it under; the stored definition gets this name.
-        cluster
-            The cluster, from :class:`~geneva.cluster.GenevaCluster` or one of its builders.
-
-        Raises
-        ------
-        InvalidArgumentError
-            A value of the definition cannot be used; nothing was stored.
-
-        Examples
-        --------
-        >>> import geneva, tempfile
-        >>> from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
-        >>> db = geneva.connect(tempfile.mkdtemp())
-        >>> db.define_cluster("prod", GenevaCluster.create_external("prod", "head:6379").build())
-        >>> [(cluster.name, cluster.ray_address) for cluster in db.list_clusters()]
-        [('prod', 'head:6379')]
-        >>> db.delete_cluster("prod")
-        >>> db.list_clusters()
-        []
-        """
-        if not isinstance(cluster, GenevaCluster):
-            raise InvalidArgumentError(
-                f"cluster={cluster!r}; expected a GenevaCluster, as build() returns it."
-            )
-        named = attrs.evolve(cluster, name=name)
-        named.validate()
-        cluster_definitions.store_cluster(self._root(), name, named.as_dict())
-
-    def list_clusters(self) -> list[GenevaCluster]:
-        """Return the clusters that are defined in the database, in the order of their names.
-
-        Raises
-        ------
-        InvalidArgumentError
-            A definition cannot be used here, for example because a later version of Geneva stored
-            it; the message names it.
-        """
-        stored = cluster_definitions.list_clusters(self._root())
-        return [GenevaCluster.from_dict(definition) for definition in stored]
-
-    def delete_cluster(self, name: str) -> None:
-        """Delete the definition of a cluster; one that is not there is fine.
-
-        The cluster itself is left as it is.
-        """
-        cluster_definitions.delete_cluster(self._root(), name)
-
-    def context(
-        self,
-        cluster: str,
-        *,
-        on_exit: ExitMode | None = None,
-        wait_timeout: float | None = None,
-        log_to_driver: bool = False,
-        logging_level: int = logging.ERROR,
-    ) -> RayContext:
-        """Run the backfills of a ``with`` block on a cluster that is defined in the database.
-
-        Parameters
-        ----------
-        cluster
-            The name that it is defined under, see :meth:`define_cluster`.
-        on_exit
-            What happens when the block ends. Default: ``ExitMode.DELETE``, which waits for the
-            jobs that the block began in the background. A cluster that somebody else started is
-            never stopped; its jobs go on where they are not waited for.
-        wait_timeout
-            Seconds to wait for these jobs; None waits as long as they take.
-        log_to_driver, logging_level
-            As in ``ray.init``. What functions print is shown anyway, once.
-
-        Raises
-        ------
-        InvalidArgumentError
-            No such cluster is defined; or, when the block begins, this process is connected to
-            another one.
-        ClusterUnreachableError
-            When the block begins: nobody answers at its address.
-        EnvironmentMismatchError
-            When the block begins: it has another version of Python or Ray.
-        MissingExtraError
-            Ray is not installed; the message names the command.
-        """
-        defined = self._cluster(cluster)
-        require_ray()
-        on_exit = ExitMode.DELETE if on_exit is None else on_exit
-        if defined.cluster_type is GenevaClusterType.LOCAL_RAY:
-            from geneva.runners.ray.local_context import LocalRayContext
-
-            return LocalRayContext(
-                on_exit=on_exit,
-                wait_timeout=wait_timeout,
-                ray_init_kwargs={
-                    "log_to_driver": log_to_driver,
-                    "logging_level": logging_level,
-                    **defined.ray_init_kwargs,
-                },
-            )
-        from geneva.runners.ray.connection import ClusterContext
-
-        return ClusterContext(
-            defined,
-            on_exit=on_exit,
-            wait_timeout=wait_timeout,
-            log_to_driver=log_to_driver,
-            logging_level=logging_level,
-        )
-
     def list_errors(
         self,
         table_name: str | None = None,
@@ -359,99 +216,6 @@ class Connection:
                 rows = rows.filter(pc.equal(rows[column], wanted))
         return rows
 
-    def get_job(self, job_id: str) -> RecordedJob:
-        """Return a job that this or any other process began on this database.
-
-        Raises
-        ------
-        JobNotFoundError
-            No such job is recorded.
-        """
-        return RecordedJob(self._root(), job_id)
-
-    def list_jobs(
-        self, table_name: str | None = None, status: JobStatus | str | None = None
-    ) -> list[JobRecord]:
-        """Return the jobs of this database, running and ended, the newest first.
-
-        Parameters
-        ----------
-        table_name
-            Only jobs of this table.
-        status
-            Only jobs in this state: "PENDING", "RUNNING", "PAUSED", "DONE", "FAILED", "CANCELLED".
-
-        Returns
-        -------
-        list of JobRecord
-            What is recorded; of running jobs at most two seconds old. A job whose driver is lost
-            is FAILED. The last 1,000 ended jobs are kept.
-
-        Raises
-        ------
-        InvalidArgumentError
-            There is no such state.
-
-        Examples
-        --------
-        >>> import geneva, tempfile, pyarrow as pa
-        >>> db = geneva.connect(tempfile.mkdtemp())
-        >>> table = db.create_table("docs", [{"id": 1}, {"id": 2}])
-        >>> table.add_columns({"next": geneva.udf(abs, data_type=pa.int64(), input_columns=["id"])})
-        >>> result = table.backfill("next", runner="inline", progress=False)
-        >>> [(job.table_name, job.column_name, job.status.value) for job in db.list_jobs()]
-        [('docs', 'next', 'DONE')]
-        >>> db.list_jobs(status="RUNNING")
-        []
-        """
-        wanted = None if status is None else _job_status(status)
-        return [
-            job
-            for job in list_jobs(self._root())
-            if table_name in (None, job.table_name) and wanted in (None, job.status)
-        ]
-
-    def _cluster(self, name: str) -> GenevaCluster:
-        """Return a cluster by the name that it is defined under."""
-        definition = cluster_definitions.load_cluster(self._root(), name)
-        if definition is None:
-            names = ", ".join(cluster_definitions.cluster_names(self._root())) or "none"
-            raise InvalidArgumentError(
-                f"Cluster {name!r} is not defined in {self._uri}. Its clusters: {names}. "
-                "define_cluster() defines one."
-            )
-        return GenevaCluster.from_dict(definition)
-
-    def _root(self) -> TableLocation:
-        """Return where the database itself is."""
-        return TableLocation(self._uri, tuple(sorted(self._storage_options.items())))
-
-    @staticmethod
-    def local_ray_context(
-        *, num_cpus: int | None = None, dashboard: bool = False
-    ) -> LocalRayContext:
-        """Run the backfills of a ``with`` block on a Ray cluster of this machine.
-
-        The cluster is private to this process and ends with the block, after the jobs that the
-        block began in the background. If the block raises, these are cancelled.
-
-        Parameters
-        ----------
-        num_cpus
-            Logical CPUs. Default: one per core, and room for driver, tracker and writers.
-        dashboard
-            Whether to start Ray's dashboard as well, from the extra ``[ray-dashboard]``.
-
-        Raises
-        ------
-        MissingExtraError
-            Ray, or its dashboard, is not installed; the message names the command.
-        """
-        require_ray()
-        from geneva.runners.ray.local_context import LocalRayContext
-
-        return LocalRayContext(num_cpus=num_cpus, dashboard=dashboard)
-
     def _location(
         self, name: str, storage_options: Mapping[str, str] | None = None
     ) -> TableLocation:
@@ -467,14 +231,6 @@ def _register(base: type, ours: type) -> None:
     """Let ``isinstance`` see one of ours as LanceDB's, where LanceDB's class allows it."""
     if isinstance(base, ABCMeta):  # On Python 3.12 and later its connection is not.
         base.register(ours)
-
-
-def _job_status(given: JobStatus | str) -> JobStatus:
-    try:
-        return JobStatus(str(getattr(given, "value", given)).upper())
-    except ValueError:
-        states = ", ".join(state.value for state in JobStatus)
-        raise InvalidArgumentError(f"status={given!r}; expected one of {states}.") from None
 
 
 def connect(

@@ -14,7 +14,8 @@ from geneva.job_future import JobFuture, not_ended
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
 from geneva.jobs.result import BackfillJobResult
-from geneva.pipeline.backfill import BackfillJob, BackfillRun
+from geneva.pipeline.backfill import BackfillRun
+from geneva.pipeline.backfill_job import BackfillJob
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.local_record import LocalRecord
 from geneva.pipeline.passes import run_passes

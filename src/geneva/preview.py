@@ -17,7 +17,7 @@ from geneva.jobs.estimate import Work, estimate, steady_rates
 from geneva.jobs.planner import Plan
 from geneva.jobs.preview import Preview
 from geneva.jobs.spec import BackfillSpec
-from geneva.pipeline.backfill import BackfillJob, new_job_id
+from geneva.pipeline.backfill_job import BackfillJob, new_job_id
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.rehearsal import Rehearsal
 from geneva.pipeline.trust import check_trust
@@ -25,8 +25,9 @@ from geneva.progress.display import choose_display
 from geneva.runners.preview import run_preview
 from geneva.storage import schema
 from geneva.storage.dataset import Dataset
-from geneva.storage.definitions import computed_column, pack_function, unattached
+from geneva.storage.definitions import computed_column, unattached
 from geneva.storage.model import ComputedColumn, TableLocation
+from geneva.storage.packed_functions import pack_function
 from geneva.transformer.transform import function_of
 
 # Of a function that takes batches: the first is the warm-up, the others say how much they differ.

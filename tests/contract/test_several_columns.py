@@ -14,7 +14,7 @@ from geneva import errors
 from geneva.config import settings
 from geneva.job import run_job
 from geneva.jobs.spec import BackfillArguments
-from geneva.pipeline.backfill import BackfillJob
+from geneva.pipeline.backfill_job import BackfillJob
 from geneva.pipeline.local_record import LocalRecord
 from geneva.storage.definitions import computed_column
 from tests.conftest import values

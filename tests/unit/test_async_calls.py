@@ -16,7 +16,8 @@ from geneva.pipeline.ahead import begun_ahead
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.control import TaskControl
 from geneva.storage.model import RowRange
-from geneva.transformer.binding import BoundFunction, CallFailed, bind
+from geneva.transformer.binding import BoundFunction, bind
+from geneva.transformer.call_failure import CallFailed
 from geneva.transformer.event_loop import EventLoop, Failed
 from geneva.transformer.mismatch import RowMismatch
 

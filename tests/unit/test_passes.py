@@ -12,7 +12,7 @@ from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult, UdfResult
 from geneva.jobs.spec import BackfillArguments
-from geneva.pipeline.backfill import BackfillJob
+from geneva.pipeline.backfill_job import BackfillJob
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.passes import run_passes
 from geneva.storage.model import ComputedColumn, TableLocation

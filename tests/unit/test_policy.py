@@ -10,23 +10,18 @@ import tenacity
 from geneva import errors
 from geneva.pipeline.attempts import Attempts, Interrupted
 from geneva.transformer.backoff import wait_s
-from geneva.transformer.policy import (
-    Again,
-    ErrorHandlingConfig,
-    ErrorPolicy,
+from geneva.transformer.matchers import (
     Fail,
-    FaultIsolation,
     Retry,
     Skip,
     SkipLimit,
-    Skipped,
-    UDFRetryConfig,
     fail_fast,
-    policy_of,
     retry_all,
     retry_transient,
     skip_on_error,
 )
+from geneva.transformer.policy import Again, ErrorPolicy, Skipped, policy_of
+from geneva.transformer.tenacity_config import ErrorHandlingConfig, FaultIsolation, UDFRetryConfig
 
 
 @pytest.mark.parametrize(

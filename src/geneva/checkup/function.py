@@ -76,7 +76,7 @@ def check_loading(function: UDF) -> Sequence[Check]:
 
 def check_pickling(function: UDF) -> Sequence[Check]:
     """Pickle a function as :meth:`Table.add_columns` does."""
-    from geneva.storage.definitions import pack_function
+    from geneva.storage.packed_functions import pack_function
 
     payload = pack_function(function).payload
     large = len(payload) >= 1 << 20

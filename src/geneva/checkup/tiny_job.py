@@ -9,7 +9,7 @@ from geneva.db import connect
 from geneva.report import Check
 from geneva.runners.select import chosen_runner
 from geneva.storage.model import TableLocation
-from geneva.transformer.udf import udf
+from geneva.transformer.decorator import udf
 
 NAME = "tiny job"
 FIX = "The message is what a backfill would raise: see the page on errors in the guide."

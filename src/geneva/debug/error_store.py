@@ -8,11 +8,7 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
-from geneva.transformer.policy import (
-    ErrorHandlingConfig,
-    FaultIsolation,
-    UDFRetryConfig,
-)
+from geneva.transformer.tenacity_config import ErrorHandlingConfig, FaultIsolation, UDFRetryConfig
 
 __all__ = ["ErrorHandlingConfig", "ErrorRecord", "ErrorStore", "FaultIsolation", "UDFRetryConfig"]
 

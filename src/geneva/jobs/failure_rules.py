@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from geneva.transformer.policy import SkipLimit
+from geneva.transformer.matchers import SkipLimit
 
 
 @dataclass(frozen=True, slots=True)

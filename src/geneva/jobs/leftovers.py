@@ -24,7 +24,7 @@ from geneva.storage.inventory import (
     column_file_of,
     is_unfinished,
 )
-from geneva.storage.model import call_tag
+from geneva.storage.names import call_tag
 
 # Somebody may be about to name what is younger.
 # What is known of a column, by its field.

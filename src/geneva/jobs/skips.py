@@ -25,7 +25,7 @@ class SkipBook:
     Examples
     --------
     >>> from geneva.jobs.events import StageTimes
-    >>> from geneva.transformer.policy import SkipLimit
+    >>> from geneva.transformer.matchers import SkipLimit
     >>> book = SkipBook("docs.words", FailureRules(max_errors=SkipLimit(count=1)), total=100)
     >>> some = RowsApplied(3, 0, 50, 0, 50, StageTimes(), failed={0: 2})
     >>> print(book.record(some, rows_done=50))  # doctest: +NORMALIZE_WHITESPACE

@@ -10,7 +10,8 @@ from typing import Any
 from geneva.errors import InvalidArgumentError
 from geneva.jobs.failure_rules import FailureRules
 from geneva.storage.model import ComputedColumn
-from geneva.transformer.policy import ErrorPolicy, OnError, SkipLimit, policy_of
+from geneva.transformer.matchers import SkipLimit
+from geneva.transformer.policy import ErrorPolicy, OnError, policy_of
 
 
 @dataclass(frozen=True, slots=True)

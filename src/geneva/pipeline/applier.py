@@ -46,20 +46,20 @@ from geneva.pipeline.letting_go import let_go
 from geneva.pipeline.outcome import Computed
 from geneva.pipeline.output import TaskOutput
 from geneva.pipeline.peak_memory import PeakMemory
+from geneva.pipeline.reading import Batch, read_batches
 from geneva.pipeline.reporter import Emit, Reporter
 from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.definitions import bound_functions
 from geneva.storage.failures import FailedRow, FailureSource, write_failures
 from geneva.storage.files import TableFiles
-from geneva.storage.model import ComputedColumn, Part, RowRange, unpack_rows
+from geneva.storage.model import ComputedColumn, Part, RowRange
+from geneva.storage.packed_functions import bound_functions
 from geneva.storage.reader import RowReader, row_id_at
 from geneva.storage.shared import SharedFiles, each_column, open_files
-from geneva.transformer.binding import BoundFunction, CallFailed
+from geneva.transformer.binding import BoundFunction
+from geneva.transformer.call_failure import CallFailed
 from geneva.transformer.policy import ErrorPolicy
 from geneva.transformer.shared_function import SharedFunction
-
-Batch = tuple[np.ndarray, pa.RecordBatch]
 
 
 class Applier:
@@ -288,7 +288,8 @@ class Applier:
         assert self._bound is not None  # noqa: S101 - _set_up() came first
         compute = partial(self._timed, task.fragment_id, control, reporter)
         in_flight: deque[tuple[Batch, Future[tuple[Computed, float]]]] = deque()
-        batches = map(control.claimed, self._batches(task, fragment, reporter))
+        read = read_batches(self._reader, self._sizer, self._activity, task, fragment, reporter)
+        batches = map(control.claimed, read)
         mines = iter(partial(next, batches, None), None)  # Until one is not claimed.
         if isinstance(self._bound, BoundFunction) and self._bound.runs_ahead:
             mines = begun_ahead(mines, self._bound, control, self._waiting(task, reporter))
@@ -338,33 +339,6 @@ class Applier:
         seconds = time.perf_counter() - started
         reporter.udf_s += seconds
         return computed, seconds
-
-    def _batches(
-        self, task: ApplyTask, fragment: FragmentPlan, reporter: Reporter
-    ) -> Iterator[Batch]:
-        """Yield batches of the size that suits the function."""
-        exclude = (
-            None
-            if fragment.exclude is None
-            else unpack_rows(fragment.exclude, fragment.physical_rows)
-        )
-        reader = self._reader.read(task.fragment_id, task.rows, fragment.where)
-        while True:
-            started = time.perf_counter()
-            self._activity.enter(Stage.READ)
-            window = next(reader, None)
-            reporter.read_s += time.perf_counter() - started
-            if window is None:
-                return
-            offsets, batch = window
-            if exclude is not None:
-                wanted = ~exclude[offsets]
-                offsets, batch = offsets[wanted], batch.filter(pa.array(wanted))
-            position = 0
-            while position < len(offsets):
-                size = min(self._sizer.rows, task.batch_rows or self._sizer.rows)
-                yield offsets[position : position + size], batch.slice(position, size)
-                position += size
 
 
 def _kept(output: TaskOutput | None, error: BaseException) -> BaseException:

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from geneva.pipeline.attempts import Attempts, Interrupted
 from geneva.pipeline.outcome import Computed, RowFailure
-from geneva.transformer.binding import BoundFunction, CallFailed
+from geneva.transformer.binding import BoundFunction
+from geneva.transformer.call_failure import CallFailed
 from geneva.transformer.policy import Again, Skipped
 
 _Failed = tuple[int, BaseException, str]

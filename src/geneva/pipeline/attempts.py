@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from geneva.transformer.policy import Again, ErrorPolicy, Skipped, UDFRetryConfig
+from geneva.transformer.policy import Again, ErrorPolicy, Skipped
+from geneva.transformer.tenacity_config import UDFRetryConfig
 
 if TYPE_CHECKING:
     from tenacity import Retrying
@@ -63,7 +64,7 @@ class Attempts:
 
     Examples
     --------
-    >>> from geneva.transformer.policy import Retry, Skip
+    >>> from geneva.transformer.matchers import Retry, Skip
     >>> policy = ErrorPolicy((Retry(OSError, max_attempts=2), Skip(OSError)))
     >>> attempts = Attempts(policy, pause=lambda seconds: True)
     >>> attempts.settle(OSError("busy"), lambda: 7).value

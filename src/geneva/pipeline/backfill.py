@@ -7,7 +7,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 
@@ -15,13 +15,14 @@ from geneva.config import Settings, signing_key
 from geneva.errors import CommitError
 from geneva.jobs.commands import JobContext, Outcome
 from geneva.jobs.limits import Limits
-from geneva.jobs.planner import Plan, plan_backfill
+from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult, UdfResult
-from geneva.jobs.spec import BackfillArguments, BackfillSpec, backfill_spec
+from geneva.jobs.spec import BackfillSpec, backfill_spec
 from geneva.jobs.state import JobState
 from geneva.jobs.wording import concurrency_reason
 from geneva.pipeline.admission import Grant, admitted
+from geneva.pipeline.backfill_job import BackfillJob, plan
 from geneva.pipeline.driver import Driver, Runner, StopSignal
 from geneva.pipeline.environment import Versions
 from geneva.pipeline.fitting import (
@@ -32,21 +33,19 @@ from geneva.pipeline.fitting import (
 from geneva.pipeline.lost_rows import note_lost_row
 from geneva.pipeline.meter import ProgressMeter
 from geneva.pipeline.reservation import Reservation, pause_unless
-from geneva.pipeline.sharing import shared_plan
 from geneva.resources.memory import memory_limit
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
 from geneva.storage import fault_points
 from geneva.storage.commit import CommitResult, commit_column_files
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.failed_rows import failed_offsets, prune_failures
+from geneva.storage.failed_rows import prune_failures
 from geneva.storage.files import TableFiles
 from geneva.storage.leases import Lease
-from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
+from geneva.storage.model import ColumnFile, ComputedColumn
 from geneva.storage.parts import remove_parts
 from geneva.storage.peaks import read_peak, write_peak
 from geneva.storage.shared import each_column, each_file, each_fingerprint
-from geneva.storage.snapshot import take_snapshot
 from geneva.storage.space import free_bytes
 from geneva.transformer.pickling import pickle_by_value
 
@@ -55,72 +54,6 @@ _MOST_ROUNDS = 10
 # A job of few rows takes less memory than one of many, and one that takes hardly more says nothing
 # that is worth a write.
 _HIGHER = 1.1
-
-
-def new_job_id() -> str:
-    """Return a new, unique id of a job."""
-    return uuid.uuid4().hex
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillJob:
-    """A backfill that can be run.
-
-    Attributes
-    ----------
-    job_id : str
-        Its id.
-    location, column : TableLocation, ComputedColumn
-        What to compute.
-    arguments : BackfillArguments
-        How, as the caller said it.
-    call_id : str
-        The call of ``backfill``; all drivers of a job on a cluster have the same.
-    then : tuple of ComputedColumn
-        Columns to compute after that one, in this order.
-    """
-
-    job_id: str
-    location: TableLocation
-    column: ComputedColumn
-    arguments: BackfillArguments
-    call_id: str = field(default_factory=new_job_id)
-    then: tuple[ComputedColumn, ...] = ()
-
-    @property
-    def columns(self) -> tuple[ComputedColumn, ...]:
-        """All that is computed, in order."""
-        return (self.column, *self.then)
-
-    @property
-    def column_names(self) -> list[str]:
-        """Names of all columns that are filled."""
-        return [name for column in self.columns for name in column.output_names]
-
-
-def plan(
-    job: BackfillJob, dataset: Dataset, *, keep_proofs: bool = False
-) -> tuple[BackfillSpec, Plan]:
-    """Look at a table and plan a backfill; this is what both a dry run and a run execute.
-
-    A dry run writes nothing, so only a run keeps what it found out about the table's history.
-    """
-    spec = backfill_spec(job.column, job.arguments)
-    if job.column.targets:
-        ones = [replace(job, column=one) for one in job.column.targets]
-        plans = [plan(one, dataset, keep_proofs=keep_proofs)[1] for one in ones]
-        return spec, shared_plan(job.column.targets, plans)
-    snapshot = take_snapshot(
-        dataset,
-        job.location,
-        job.column,
-        where=spec.where,
-        redo_except=job.call_id if spec.force else None,
-        keep_proofs=keep_proofs,
-        only=None if spec.only is None else failed_offsets(dataset, job.location, job.column),
-    )
-    return spec, plan_backfill(spec, snapshot)
-
 
 Admit = Callable[[BackfillSpec], Grant]
 """Grants workers to a job, or refuses it before anything is written."""

@@ -10,12 +10,14 @@ import pyarrow as pa
 from geneva.pipeline.attempts import Attempts
 from geneva.pipeline.isolation import compute
 from geneva.storage.dataset import Dataset
-from geneva.storage.model import ComputedColumn, quoted
+from geneva.storage.model import ComputedColumn
+from geneva.storage.names import quoted
 from geneva.storage.same_values import same_rows
 from geneva.storage.sample import read_sample
 from geneva.transformer.binding import bind
 from geneva.transformer.changes import Changes
-from geneva.transformer.policy import ErrorPolicy, skip_on_error
+from geneva.transformer.matchers import skip_on_error
+from geneva.transformer.policy import ErrorPolicy
 from geneva.transformer.udf import UDF
 from geneva.transformer.wording import shortened
 

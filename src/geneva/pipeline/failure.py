@@ -23,7 +23,7 @@ from geneva.errors import (
 from geneva.jobs.commands import JobContext
 from geneva.pipeline.outcome import RowFailure
 from geneva.storage.failures import FailedRow
-from geneva.transformer.binding import CallFailed
+from geneva.transformer.call_failure import CallFailed
 from geneva.transformer.mismatch import RowMismatch
 from geneva.transformer.returned import ReturnMismatch
 

@@ -16,7 +16,8 @@ import pyarrow as pa
 from geneva.pipeline.async_isolation import AsyncRows
 from geneva.pipeline.attempts import Attempts
 from geneva.pipeline.outcome import Computed, RowFailure
-from geneva.transformer.binding import BoundFunction, CallFailed, Recover
+from geneva.transformer.binding import BoundFunction
+from geneva.transformer.call_failure import CallFailed, Recover
 from geneva.transformer.shared_function import SharedFunction
 from geneva.transformer.wording import shortened
 

@@ -11,7 +11,7 @@ from geneva.config import Settings
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
 from geneva.jobs.result import BackfillJobResult
-from geneva.pipeline.backfill import BackfillJob
+from geneva.pipeline.backfill_job import BackfillJob
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.job_records import this_driver
 from geneva.pipeline.journal import JobEnd, Journal

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from geneva.transformer.binding import CallFailed
+from geneva.transformer.call_failure import CallFailed
 
 
 @dataclass(frozen=True, slots=True)

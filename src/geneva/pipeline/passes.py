@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult, combined
-from geneva.pipeline.backfill import BackfillJob, plan
+from geneva.pipeline.backfill_job import BackfillJob, plan
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.sharing import shared_passes
 from geneva.storage.dataset import open_dataset

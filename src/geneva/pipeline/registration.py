@@ -16,7 +16,7 @@ from geneva.errors import InvalidArgumentError
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import DriverProcess, JobRecord, JobStatus
 from geneva.jobs.spec import backfill_spec
-from geneva.pipeline.backfill import BackfillJob
+from geneva.pipeline.backfill_job import BackfillJob
 
 
 def first_progress(job: BackfillJob) -> Progress:

@@ -21,10 +21,11 @@ from geneva.pipeline.failure import FailedPlace, PackedError, call_error, pack_e
 from geneva.pipeline.letting_go import let_go
 from geneva.pipeline.peak_memory import PeakMemory
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.definitions import bound_function
 from geneva.storage.files import TableFiles
+from geneva.storage.packed_functions import bound_function
 from geneva.storage.sample import RowPlace, read_sample, with_addresses
-from geneva.transformer.binding import BoundFunction, CallFailed
+from geneva.transformer.binding import BoundFunction
+from geneva.transformer.call_failure import CallFailed
 from geneva.transformer.signature import UDFArgType
 
 # A function that is slower is not called twice, and what a call costs around it does not count.

@@ -10,11 +10,12 @@ from geneva.errors import TableNotFoundError, WrongReturnTypeError
 from geneva.pipeline.failure import user_frames
 from geneva.pipeline.trust import check_trust
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.definitions import bound_function, computed_column
+from geneva.storage.definitions import computed_column
 from geneva.storage.files import TableFiles
 from geneva.storage.model import ComputedColumn, TableLocation
+from geneva.storage.packed_functions import bound_function
 from geneva.storage.sample import read_row, with_addresses
-from geneva.transformer.binding import CallFailed
+from geneva.transformer.call_failure import CallFailed
 from geneva.transformer.mismatch import RowMismatch
 from geneva.transformer.returned import ReturnMismatch
 

@@ -9,7 +9,7 @@ from geneva.errors import NotComputedError
 from geneva.jobs.dependencies import in_order, reached, reads_of
 from geneva.jobs.spec import BackfillArguments
 from geneva.jobs.wording import counted
-from geneva.pipeline.backfill import BackfillJob, plan
+from geneva.pipeline.backfill_job import BackfillJob, plan
 from geneva.storage.dataset import Dataset
 from geneva.storage.definitions import computed_column, computed_columns
 from geneva.storage.model import ComputedColumn, TableLocation

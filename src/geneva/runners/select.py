@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from geneva.config import settings
 from geneva.errors import InvalidArgumentError, MissingExtraError
-from geneva.pipeline.backfill import Admit, BackfillJob, admit_here
+from geneva.pipeline.backfill import Admit, admit_here
+from geneva.pipeline.backfill_job import BackfillJob
 from geneva.pipeline.driver import Runner, StopSignal
 from geneva.resources.shape import ClusterShape, shape_of_machine
 from geneva.runners.inline import InlineRunner

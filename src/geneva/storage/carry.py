@@ -30,8 +30,9 @@ from geneva.storage.dataset import Dataset
 from geneva.storage.files import TableFiles
 from geneva.storage.held import ColumnFields
 from geneva.storage.lineage import Lineage
-from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation, call_tag, pack_rows
+from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation, pack_rows
 from geneva.storage.moved_rows import field_path, live_offsets
+from geneva.storage.names import call_tag
 from geneva.storage.proofs import Proofs
 from geneva.storage.reader import read_column
 

@@ -26,14 +26,8 @@ from geneva.storage.blob_encoder import BlobEncoder
 from geneva.storage.blobs import lies_apart
 from geneva.storage.checksum import ValueChecksum
 from geneva.storage.dataset import Dataset, in_words
-from geneva.storage.model import (
-    ColumnFile,
-    ComputedColumn,
-    TableLocation,
-    pack_rows,
-    unique_name,
-    unpack_rows,
-)
+from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation, pack_rows, unpack_rows
+from geneva.storage.names import unique_name
 from geneva.storage.unpacking import as_stored, from_columns, stored_fields, to_columns
 
 COVERAGE_KEY = "geneva.coverage"
@@ -55,7 +49,7 @@ class FileTag:
     complete : bool
         Whether all live rows are computed.
     name : str
-        The rest, which :func:`~geneva.storage.model.unique_name` made.
+        The rest, which :func:`~geneva.storage.names.unique_name` made.
     """
 
     fingerprint: str

@@ -1,8 +1,9 @@
 """Definitions of computed columns: stored with the table, so that any process can go on.
 
-The function is pickled by value into a content-addressed file of the table; the column's field
-metadata points to it and says everything that planning needs. Only running a function unpickles
-it: opening, listing, planning and reading a table never do.
+The function is pickled by value into a content-addressed file of the table
+(:mod:`geneva.storage.packed_functions`); the column's field metadata points to it and says
+everything that planning needs. Only running a function unpickles it: opening, listing, planning
+and reading a table never do.
 """
 
 from __future__ import annotations
@@ -11,26 +12,19 @@ import contextlib
 import dataclasses
 import json
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-import cloudpickle
 import pyarrow as pa
 
 from geneva.config import signing_key
-from geneva.errors import DamagedFileError, NotComputedError, UnpicklableFunctionError
+from geneva.errors import NotComputedError
 from geneva.storage.author import now, this_author
-from geneva.storage.blobs import blob_opener, declared_blob, is_blob_field
+from geneva.storage.blobs import declared_blob, is_blob_field
 from geneva.storage.dataset import Dataset, lance_field
-from geneva.storage.files import FUNCTIONS_FOLDER, TableFiles
 from geneva.storage.groups import group_metadata, is_grouped, siblings, struct_field
 from geneva.storage.model import ComputedColumn, Output
-from geneva.storage.signatures import check_signature, is_signed, signature_of, signed
-from geneva.transformer.binding import BoundFunction, bind
+from geneva.storage.signatures import is_signed, signature_of, signed
 from geneva.transformer.changes import Definition
 from geneva.transformer.parts import parts_from_json, parts_of, parts_to_json
-from geneva.transformer.pickling import digest, pickle_by_value
-from geneva.transformer.shared_function import SharedFunction
 from geneva.transformer.udf import UDF
 from geneva.transformer.unpacked import UnpackedUDF, unpacked_type
 
@@ -55,105 +49,6 @@ _OPTIONS = (
     "failure_rules",
     "shares_pass",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PackedFunction:
-    """A pickled function and the content-addressed path under which its table stores it."""
-
-    path: str
-    payload: bytes
-
-
-def pack_function(function: UDF) -> PackedFunction:
-    """Pickle a function by value.
-
-    Raises
-    ------
-    UnpicklableFunctionError
-        Which object that it captures cannot be pickled.
-    """
-    try:
-        payload = pickle_by_value(function)
-    except UnpicklableFunctionError:
-        pickle_by_value(function.func)  # Says the same in terms of the user's own function.
-        raise
-    return PackedFunction(f"{FUNCTIONS_FOLDER}/{digest(payload)}", payload)
-
-
-def store_function(files: TableFiles, packed: PackedFunction) -> None:
-    """Store a function with its table, once; what is there under its name and is not it goes."""
-    if stored_digest(files, packed.path) == digest(packed.payload):
-        files.touch(packed.path)  # Nobody is to remove it before the schema names it.
-    else:
-        files.write(packed.path, packed.payload)
-
-
-def stored_digest(files: TableFiles, path: str) -> str | None:
-    """Return the digest of a stored function, unread by any unpickler; None if it is not there."""
-    return digest(memoryview(files.read(path))) if files.exists(path) else None
-
-
-def load_function(packed: pa.Buffer, column: ComputedColumn, table: str, key: str | None) -> UDF:
-    """Unpickle a column's function: runs code that whoever stored it chose.
-
-    Raises
-    ------
-    UntrustedFunctionError
-        There is a key, and the definition is not signed with it.
-    DamagedFileError
-        The pickle is not the one that the definition names, so that it is not loaded.
-    """
-    if key is not None:
-        check_signature(column, key, table)
-    payload = packed.to_pybytes()  # What is mapped into memory could still be exchanged.
-    if column.payload != f"{FUNCTIONS_FOLDER}/{digest(payload)}":
-        raise DamagedFileError(
-            f"{column.payload} of table {table!r} is not the function that was stored under that "
-            "name. It was not loaded. Attach the function again: "
-            f"alter_columns({{'path': {column.name!r}, 'udf': {column.udf_name}}})."
-        )
-    function = cloudpickle.loads(payload)
-    if not isinstance(function, UDF):
-        raise UnpicklableFunctionError(
-            f"{column.payload} holds a {type(function).__name__}, not a UDF."
-        )
-    return function
-
-
-def bound_functions(
-    column: ComputedColumn,
-    packed: Sequence[pa.Buffer],
-    table: str,
-    key: str | None,
-    dataset: Dataset,
-) -> BoundFunction | SharedFunction:
-    """Unpickle what computes a column, or several in one pass, ready to be called."""
-    if not column.targets:
-        return bound_function(column, packed, table, key, dataset)
-    bound = [
-        bound_function(target, [one], table, key, dataset)
-        for target, one in zip(column.targets, packed, strict=True)
-    ]
-    return SharedFunction(bound, list(column.input_columns), column.data_type)
-
-
-def bound_function(
-    column: ComputedColumn,
-    packed: Sequence[pa.Buffer],
-    table: str,
-    key: str | None,
-    dataset: Dataset,
-) -> BoundFunction:
-    """Unpickle what computes one column, ready to be called.
-
-    What it reads lazily is opened in the dataset, from row addresses in place of the values.
-    """
-    [one] = packed
-    function = load_function(one, column, table, key)
-    columns = list(column.input_columns)
-    openers = {name: blob_opener(dataset, name) for name in function.lazy_columns(columns)}
-    return bind(function, columns, openers)
 
 
 def definition_metadata(

@@ -5,7 +5,7 @@ Arrow files, written before it, one or a few per task::
 
     _geneva/errors/<field id>/<name>.ipc
 
-The name is from :func:`~geneva.storage.model.unique_name`. A row is known by its fragment and its
+The name is from :func:`~geneva.storage.names.unique_name`. A row is known by its fragment and its
 physical offset when it failed, which no other row ever has.
 """
 
@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 
 from geneva.storage.dataset import Dataset
 from geneva.storage.files import ERRORS_FOLDER, TableFiles
-from geneva.storage.model import ComputedColumn, unique_name
+from geneva.storage.model import ComputedColumn
+from geneva.storage.names import unique_name
 
 SCHEMA = pa.schema(
     [

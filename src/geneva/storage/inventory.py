@@ -28,7 +28,8 @@ from geneva.storage.files import (
     TableFiles,
 )
 from geneva.storage.leases import life_of, list_claims
-from geneva.storage.model import ComputedColumn, Origin, TableLocation, call_tag
+from geneva.storage.model import ComputedColumn, Origin, TableLocation
+from geneva.storage.names import call_tag
 from geneva.storage.overrides import list_overrides
 from geneva.storage.snapshot import take_snapshot
 from geneva.storage.tags import JobTag, list_tags

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import uuid
 import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -337,34 +336,6 @@ class TableSnapshot:
     fragments: tuple[FragmentState, ...]
 
 
-def unique_name(call_id: str) -> str:
-    """Return a new name for a file that a call of ``backfill`` writes; it says which call."""
-    return call_tag(call_id) + uuid.uuid4().hex[:20]
-
-
-def is_of(name: str, call_id: str) -> bool:
-    """Say whether a name is from :func:`unique_name` of the same call.
-
-    Examples
-    --------
-    >>> name = unique_name("4f1c22ab0c9d11ee")
-    >>> is_of(name, "4f1c22ab0c9d11ee"), is_of(name, "5d2c22ab0c9d11ee")
-    (True, False)
-    """
-    return name.startswith(call_tag(call_id))
-
-
-def call_tag(call_id: str) -> str:
-    """Return what names of files and tags say of a call.
-
-    Examples
-    --------
-    >>> call_tag("4f1c22ab0c9d11ee8a3e")
-    '4f1c22ab0c9d'
-    """
-    return call_id[:12]
-
-
 def pack_rows(mask: np.ndarray) -> bytes:
     """Pack a boolean mask over the physical rows of a fragment."""
     return zlib.compress(np.packbits(mask).tobytes(), 6)
@@ -376,14 +347,3 @@ def unpack_rows(packed: bytes | None, physical_rows: int) -> np.ndarray:
         return np.zeros(physical_rows, bool)
     bits = np.frombuffer(zlib.decompress(packed), np.uint8)
     return np.unpackbits(bits, count=physical_rows).astype(bool)
-
-
-def quoted(column: str) -> str:
-    """Quote a column name for a Lance filter.
-
-    Examples
-    --------
-    >>> quoted("info.Width px")
-    '`info`.`Width px`'
-    """
-    return ".".join(f"`{step}`" for step in column.split("."))

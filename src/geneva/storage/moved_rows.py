@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from geneva.storage.dataset import Dataset
-from geneva.storage.model import quoted
+from geneva.storage.names import quoted
 from geneva.storage.reader import is_blob
 from geneva.storage.same_values import same_rows
 

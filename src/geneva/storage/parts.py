@@ -5,7 +5,7 @@ result of stands in its path, so that a restart reads a listing and no files::
 
     _geneva/parts/<field id>/<fingerprint>/<fragment>-<start>-<stop>-<dense|sparse>-<name>.arrow
 
-The last piece is from :func:`~geneva.storage.model.unique_name`.
+The last piece is from :func:`~geneva.storage.names.unique_name`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from geneva.storage import fault_points
 from geneva.storage.files import PARTS_FOLDER, TableFiles
-from geneva.storage.model import Part, RowRange, is_of, unique_name
+from geneva.storage.model import Part, RowRange
+from geneva.storage.names import is_of, unique_name
 
 _FAILED_KEY = "geneva.failed"
 

@@ -28,14 +28,13 @@ from geneva.storage.definitions import (
     definition_to_compare,
     function_to_compare,
     is_computed,
-    pack_function,
     repointed_metadata,
     signature_after_renaming,
-    store_function,
 )
 from geneva.storage.files import TableFiles
 from geneva.storage.groups import check_dropped_together, is_grouped, siblings, struct_field
 from geneva.storage.model import TableLocation
+from geneva.storage.packed_functions import pack_function, store_function
 from geneva.storage.reader import is_blob
 from geneva.storage.storable import check_storable
 from geneva.transformer.changes import Changes, compare

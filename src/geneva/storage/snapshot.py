@@ -24,10 +24,10 @@ from geneva.storage.model import (
     Pending,
     TableLocation,
     TableSnapshot,
-    is_of,
     pack_rows,
     unpack_rows,
 )
+from geneva.storage.names import is_of
 from geneva.storage.parts import list_parts, part_is_of, read_part_offsets
 from geneva.storage.proofs import Proofs
 from geneva.storage.row_states import RowStates

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from geneva.storage.dataset import Dataset
-from geneva.storage.model import call_tag
+from geneva.storage.names import call_tag
 
 _PREFIX = "geneva"
 

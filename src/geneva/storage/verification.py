@@ -19,12 +19,13 @@ from geneva.storage.blobs import is_blob_field, lies_apart
 from geneva.storage.checksum import ValueChecksum
 from geneva.storage.column_file import file_tag
 from geneva.storage.dataset import Dataset, file_positions, in_words, lance_field
-from geneva.storage.definitions import computed_column, definition_of, stored_digest
+from geneva.storage.definitions import computed_column, definition_of
 from geneva.storage.facts import ColumnFacts, FileFacts, FragmentFacts
 from geneva.storage.files import TableFiles
 from geneva.storage.groups import is_grouped, missing_siblings
 from geneva.storage.held import ColumnFields
 from geneva.storage.model import ComputedColumn, Part, TableLocation
+from geneva.storage.packed_functions import stored_digest
 from geneva.storage.parts import list_parts
 from geneva.storage.reader import read_column
 

@@ -6,12 +6,13 @@ import collections.abc
 import contextlib
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 import pyarrow as pa
 
 from geneva.transformer.arrow_values import arrow_values, column_type
+from geneva.transformer.call_failure import CallFailed, Recover
 from geneva.transformer.event_loop import DEFAULT_IN_FLIGHT, Calls, EventLoop
 from geneva.transformer.mismatch import RowMismatch
 from geneva.transformer.outcomes import settled
@@ -24,49 +25,7 @@ from geneva.transformer.wording import shortened
 
 _SOME_ROWS = 64
 
-Recover: TypeAlias = "Callable[[int, BaseException, Callable[[], Any], Callable[[], str]], Any]"
-"""Is asked about a row that failed: its place in the batch, the error, what calls the function for
-it again, and what words its inputs. Returns the row's value, None for one that is left out, or
-raises what ends the batch."""
 Opener = Callable[[pa.Array], list[Any]]
-
-
-class CallFailed(Exception):  # noqa: N818 - it reports a failure, the user sees a UDFError
-    """The function raised, or what it returned does not fit; internal to the applier.
-
-    Attributes
-    ----------
-    row : int or None
-        Row of the batch that failed; None when the function takes whole batches.
-    cause : BaseException
-        The user's exception, or the mismatch.
-    computed : pa.Array
-        Values of the rows before the failing one.
-    inputs : str
-        What the function was called with, shortened.
-    function : int
-        Which one failed, of several that are called on the same rows.
-    rest : tuple or None
-        Of an async function, whose calls for the rows after the failing one have ended as well: the
-        values of those rows, NULL where they failed, and for each that failed its row of the
-        batch, its cause and its inputs. None where those rows were not computed.
-    """
-
-    def __init__(
-        self,
-        row: int | None,
-        cause: BaseException,
-        computed: pa.Array,
-        inputs: str,
-        rest: tuple[pa.Array, tuple[tuple[int, BaseException, str], ...]] | None = None,
-    ) -> None:
-        super().__init__(str(cause))
-        self.row = row
-        self.cause = cause
-        self.computed = computed
-        self.inputs = inputs
-        self.function = 0
-        self.rest = rest
 
 
 @attrs.frozen

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import attrs
 import pyarrow as pa
 
-from geneva.transformer.binding import BoundFunction, CallFailed, Opener, Recover
+from geneva.transformer.binding import BoundFunction, Opener
+from geneva.transformer.call_failure import CallFailed, Recover
 
 
 @attrs.frozen

@@ -26,7 +26,7 @@ from geneva.jobs.events import LossCause
 from geneva.jobs.limits import Limits
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
-from geneva.pipeline.backfill import BackfillJob
+from geneva.pipeline.backfill_job import BackfillJob
 from geneva.pipeline.driver import StopSignal, ctrl_c_asks
 from geneva.pipeline.failure import pack_error, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Seen

@@ -10,7 +10,7 @@ from geneva.config import Settings
 from geneva.jobs.events import FunctionPrinted
 from geneva.jobs.spec import BackfillSpec, backfill_spec
 from geneva.pipeline.admission import Grant, admitted, footprint_on
-from geneva.pipeline.backfill import BackfillJob
+from geneva.pipeline.backfill_job import BackfillJob
 from geneva.resources.shape import ClusterShape
 from geneva.runners.ray.private import can_add_nodes, read_nodes
 from geneva.runners.ray.runner import RayRunner

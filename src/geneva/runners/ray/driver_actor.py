@@ -17,7 +17,8 @@ from geneva.config import Settings
 from geneva.errors import ClusterUnreachableError, GenevaError, JobCancelledError
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
-from geneva.pipeline.backfill import BackfillJob, BackfillRun
+from geneva.pipeline.backfill import BackfillRun
+from geneva.pipeline.backfill_job import BackfillJob
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.environment import Versions, check_environment
 from geneva.pipeline.failure import PackedError, placed_error, unpack_error

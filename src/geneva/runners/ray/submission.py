@@ -9,7 +9,7 @@ from typing import Any
 import ray
 
 from geneva.config import Settings
-from geneva.pipeline.backfill import BackfillJob
+from geneva.pipeline.backfill_job import BackfillJob
 from geneva.pipeline.environment import environment_versions
 from geneva.pipeline.registration import first_progress, new_record
 from geneva.runners.ray.contexts import current_context
