@@ -39,6 +39,7 @@ from geneva.resources.shape import shape_of_machine
 from geneva.storage import fault_points
 from geneva.storage.commit import CommitResult, commit_column_files
 from geneva.storage.dataset import Dataset, open_dataset
+from geneva.storage.definitions import as_named
 from geneva.storage.failed_rows import prune_failures
 from geneva.storage.files import TableFiles
 from geneva.storage.leases import Lease
@@ -161,6 +162,9 @@ class BackfillRun:
         for number in range(_MOST_ROUNDS):
             warn = self._warn if number == 0 else _ignore
             dataset = open_dataset(self._job.location)
+            # Somebody may have renamed it meanwhile.
+            column = as_named(dataset, column)
+            self._job = replace(self._job, column=column)
             job = replace(self._job, arguments=arguments)
             spec, planned = plan(job, dataset, keep_proofs=True)
             grant = self._admit(spec)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +27,12 @@ from geneva.storage.column_file import (
 )
 from geneva.storage.compactions import NOWHERE, Compactions, Traced
 from geneva.storage.dataset import Dataset
+from geneva.storage.definitions import as_named
 from geneva.storage.files import TableFiles
 from geneva.storage.held import ColumnFields
 from geneva.storage.lineage import Lineage
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation, pack_rows
-from geneva.storage.moved_rows import field_path, live_offsets
+from geneva.storage.moved_rows import live_offsets
 from geneva.storage.names import call_tag
 from geneva.storage.proofs import Proofs
 from geneva.storage.reader import read_column
@@ -218,8 +219,7 @@ class Carrier:
 
     def _old_values(self, latest: Dataset, fragment_id: int) -> Iterator[pa.Array]:
         # It may have been renamed meanwhile.
-        name = field_path(latest, self._column.field_id) or self._column.name
-        return read_column(latest, fragment_id, replace(self._column, name=name), _WINDOW_ROWS)
+        return read_column(latest, fragment_id, as_named(latest, self._column), _WINDOW_ROWS)
 
     def _is_sound(self, file: ColumnFile) -> bool:
         try:

@@ -73,3 +73,14 @@ def file_positions(fragment: Any, field_ids: set[int]) -> list[tuple[str, int, i
         for field_id, index in zip(file.fields, file.column_indices, strict=True)
         if field_id in field_ids
     )
+
+
+def field_path(dataset: Dataset, field_id: int) -> str | None:
+    """Return the name, dotted if it is nested, that a field has at a version."""
+    stack = [(field.name(), field) for field in dataset.lance_schema.fields()]
+    while stack:
+        name, field = stack.pop()
+        if field.id() == field_id:
+            return str(name)
+        stack += [(f"{name}.{child.name()}", child) for child in field.children()]
+    return None

@@ -19,7 +19,7 @@ from geneva.config import signing_key
 from geneva.errors import NotComputedError
 from geneva.storage.author import now, this_author
 from geneva.storage.blobs import declared_blob, is_blob_field
-from geneva.storage.dataset import Dataset, lance_field
+from geneva.storage.dataset import Dataset, field_path, lance_field
 from geneva.storage.groups import group_metadata, is_grouped, siblings, struct_field
 from geneva.storage.model import ComputedColumn, Output
 from geneva.storage.signatures import is_signed, signature_of, signed
@@ -230,6 +230,22 @@ def _column(
         parts=said("parts"),
         changed=said("changed"),
         signature=said("signature"),
+    )
+
+
+def as_named(dataset: Dataset, column: ComputedColumn) -> ComputedColumn:
+    """Return a column by the names that its fields have at a version; one that is gone, as it is.
+
+    What shares a pass with others is left as it is.
+    """
+    names = [field_path(dataset, one.field_id) or one.name for one in column.outputs]
+    if column.targets or names == column.output_names:
+        return column
+    outputs = tuple(
+        dataclasses.replace(one, name=name) for one, name in zip(column.outputs, names, strict=True)
+    )
+    return dataclasses.replace(
+        column, name=names[column.output_names.index(column.name)], outputs=outputs
     )
 
 

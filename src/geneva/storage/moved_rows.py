@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from geneva.storage.dataset import Dataset
+from geneva.storage.dataset import Dataset, field_path
 from geneva.storage.names import quoted
 from geneva.storage.reader import is_blob
 from geneva.storage.same_values import same_rows
@@ -123,17 +123,6 @@ def unchanged(
             equal &= same_rows(_array(olds[old]), _array(news[new]))
         same[piece] = equal
     return same
-
-
-def field_path(dataset: Dataset, field_id: int) -> str | None:
-    """Return the name, dotted if it is nested, that a field has at a version."""
-    stack = [(field.name(), field) for field in dataset.lance_schema.fields()]
-    while stack:
-        name, field = stack.pop()
-        if field.id() == field_id:
-            return str(name)
-        stack += [(f"{name}.{child.name()}", child) for child in field.children()]
-    return None
 
 
 def values_there(dataset: Dataset, fragment_id: int, field_id: int) -> np.ndarray:
