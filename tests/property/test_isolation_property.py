@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import geneva
@@ -130,3 +131,42 @@ def test_a_batch_is_tried_again_before_it_is_halved():
     assert calls.count(64) == 3
     assert calls.count(1) <= 3 + 1
     assert len(calls) <= 3 + 2 * 6 + 2
+
+
+@settings(max_examples=40)
+@given(batches(), st.sets(st.integers(0, 299)), st.booleans())
+def test_calls_of_an_async_function_that_fail_are_tried_again_together(case, flaky, ends):
+    rows, bad = case
+    calls: Counter[int] = Counter()
+    waits: list[float] = []
+
+    class WorseError(Exception):
+        pass
+
+    async def function(n: int) -> int:
+        calls[n] += 1
+        if n in bad:
+            raise (WorseError if ends and n == max(bad) else ValueError)(n)
+        if n in flaky and calls[n] < 2:
+            raise ConnectionError(n)
+        return n
+
+    policy = ErrorPolicy((Fail(WorseError), Retry(ConnectionError), *SKIP.matchers))
+    bound = bind(geneva.udf(function), ["n"])
+    batch = pa.record_batch({"n": pa.array(range(rows), pa.int64())})
+    try:
+        found = compute(bound, batch, Attempts(policy, lambda s: waits.append(s) is None))
+    finally:
+        bound.tear_down()
+    assert len(waits) <= 1, "one wait for all"
+    done = len(found.values)
+    left_out = [n for n in sorted(bad) if n < done]
+    assert [failure.row for failure in found.failures] == left_out
+    assert found.values.to_pylist() == [None if n in bad else n for n in range(done)]
+    if ends and bad:
+        assert isinstance(found.ended_by.cause, WorseError)
+        # What was to be tried again before that row is not there yet.
+        assert done == min([max(bad), *(flaky - bad)])
+    else:
+        assert (found.ended_by, done) == (None, rows)
+        assert all(calls[n] == (2 if n in flaky - bad else 1) for n in range(rows))
