@@ -129,7 +129,7 @@ def test_every_failed_row_is_on_record(make_table, runner, form):
     assert table.errors("out").num_rows == 4
 
 
-@pytest.mark.same_on_ray
+@SAME
 def test_only_errors_computes_exactly_those_and_success_removes_them(
     make_table, runner, form, tmp_path
 ):
@@ -163,7 +163,7 @@ def test_only_errors_computes_exactly_those_and_success_removes_them(
         run(table, runner, only="errors", force=True)
 
 
-@pytest.mark.same_on_ray
+@SAME
 def test_failed_rows_are_found_again_wherever_they_are_moved(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form()})
@@ -181,7 +181,7 @@ def test_failed_rows_are_found_again_wherever_they_are_moved(make_table, runner,
     assert table.column_status("out").failed == table.errors("out").num_rows == 3
 
 
-@pytest.mark.same_on_ray
+@SAME
 def test_a_failed_row_shows_no_value_of_an_earlier_function(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form(frozenset())})
@@ -193,7 +193,7 @@ def test_a_failed_row_shows_no_value_of_an_earlier_function(make_table, runner, 
     assert values(table, "out") == expected({7, 97})
 
 
-@pytest.mark.same_on_ray
+@SAME
 def test_errors_of_another_version_of_the_function_are_not_listed(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form()})
@@ -263,14 +263,14 @@ def test_a_budget_of_failures_ends_the_job(make_table, runner, form, given, limi
     assert values(table, "out") == expected()
 
 
-@pytest.mark.same_on_ray
+@SAME
 def test_a_budget_that_is_kept_changes_nothing(make_table, runner):
     table = make_table()
     table.add_columns({"out": by_row(max_errors=0.04)})
     assert run(table, runner).columns["out"].rows_skipped == 4
 
 
-@pytest.mark.same_on_ray
+@SAME
 def test_some_errors_are_skipped_and_others_end_the_job(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form(on_error=[geneva.Skip(ValueError, match="^[0-8]")])})
@@ -280,7 +280,7 @@ def test_some_errors_are_skipped_and_others_end_the_job(make_table, runner, form
     assert table.column_status("out").failed == 3
 
 
-@pytest.mark.same_on_ray
+@SAME
 def test_values_of_the_wrong_type_can_be_skipped(make_table, runner):
     table = make_table()
     wrong = geneva.udf(
@@ -295,7 +295,7 @@ def test_values_of_the_wrong_type_can_be_skipped(make_table, runner):
     assert values(table, "out") == {i: None if i in BAD else i for i in range(100)}
 
 
-@pytest.mark.same_on_ray
+@SAME
 def test_several_threads_skip_as_well(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form(batch_size=4, num_cpus=0.3)})
@@ -304,7 +304,7 @@ def test_several_threads_skip_as_well(make_table, runner, form):
     assert table.errors("out").num_rows == 4
 
 
-@pytest.mark.same_on_ray
+@SAME
 def test_a_table_in_which_every_row_fails(make_table, runner, form):
     table = make_table(60)
     table.add_columns({"out": form(frozenset(range(60)))})
@@ -314,7 +314,7 @@ def test_a_table_in_which_every_row_fails(make_table, runner, form):
     assert set(values(table, "out").values()) == {None}
 
 
-@pytest.mark.same_on_ray
+@SAME
 def test_the_database_lists_errors_of_all_tables(db, make_table, runner):
     for name in ("a", "b"):
         table = make_table(name=name)
@@ -331,7 +331,7 @@ def test_the_database_lists_errors_of_all_tables(db, make_table, runner):
         db.open_table("a").errors("text")
 
 
-@pytest.mark.same_on_ray
+@SAME
 @pytest.mark.local_files
 def test_the_command_lists_errors(db, make_table, runner):
     table = make_table()
@@ -358,7 +358,7 @@ def test_the_command_lists_errors(db, make_table, runner):
     assert command.invoke(app, ["errors", db.uri, "nope"]).exit_code == 1
 
 
-@pytest.mark.same_on_ray
+@SAME
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_many_rows_that_heal_together(make_table, runner, tmp_path, asynchronous):
     def heals(id: int) -> int:
