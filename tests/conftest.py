@@ -32,10 +32,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--runner"):
+        items[:] = [item for item in items if not _is_left_out_on_ray(item)]
     if config.getoption("--store") == "local":
         return
     elsewhere = [item for item in items if "db" in getattr(item, "fixturenames", ())]
     items[:] = [item for item in elsewhere if item.get_closest_marker("local_files") is None]
+
+
+def _is_left_out_on_ray(item: pytest.Item) -> bool:
+    called_with = getattr(item, "callspec", None)
+    on_ray = called_with is not None and called_with.params.get("runner") == "ray"
+    return on_ray and item.get_closest_marker("same_on_ray") is not None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

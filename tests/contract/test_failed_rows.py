@@ -64,7 +64,12 @@ def by_call(bad=frozenset(BAD), **options):
 FORMS = {"scalar": by_row, "array": by_batch, "batch": of_whole_batch, "async": by_call}
 
 
-@pytest.fixture(params=FORMS)
+SAME = pytest.mark.same_on_ray
+
+
+@pytest.fixture(
+    params=["scalar", *(pytest.param(name, marks=SAME) for name in FORMS if name != "scalar")]
+)
 def form(request):
     return FORMS[request.param]
 
@@ -124,6 +129,7 @@ def test_every_failed_row_is_on_record(make_table, runner, form):
     assert table.errors("out").num_rows == 4
 
 
+@SAME
 def test_only_errors_computes_exactly_those_and_success_removes_them(
     make_table, runner, form, tmp_path
 ):
@@ -157,6 +163,7 @@ def test_only_errors_computes_exactly_those_and_success_removes_them(
         run(table, runner, only="errors", force=True)
 
 
+@SAME
 def test_failed_rows_are_found_again_wherever_they_are_moved(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form()})
@@ -174,6 +181,7 @@ def test_failed_rows_are_found_again_wherever_they_are_moved(make_table, runner,
     assert table.column_status("out").failed == table.errors("out").num_rows == 3
 
 
+@SAME
 def test_a_failed_row_shows_no_value_of_an_earlier_function(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form(frozenset())})
@@ -185,6 +193,7 @@ def test_a_failed_row_shows_no_value_of_an_earlier_function(make_table, runner, 
     assert values(table, "out") == expected({7, 97})
 
 
+@SAME
 def test_errors_of_another_version_of_the_function_are_not_listed(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form()})
@@ -232,9 +241,15 @@ def test_retries_heal_and_are_counted(make_table, runner, tmp_path):
     ("given", "limit"),
     [
         ({"max_errors": 2}, "at most 2 rows may"),
-        ({"max_errors": 0.02}, r"at most 2 rows \(2.000% of 100\) may"),
-        ({"on_error": geneva.skip_on_error(max_skip_count=2)}, "at most 2 rows may"),
-        ({"on_error": [geneva.Skip(ValueError, max_skip_fraction=0.02)]}, "at most 2 rows"),
+        pytest.param({"max_errors": 0.02}, r"at most 2 rows \(2.000% of 100\) may", marks=SAME),
+        pytest.param(
+            {"on_error": geneva.skip_on_error(max_skip_count=2)}, "at most 2 rows may", marks=SAME
+        ),
+        pytest.param(
+            {"on_error": [geneva.Skip(ValueError, max_skip_fraction=0.02)]},
+            "at most 2 rows",
+            marks=SAME,
+        ),
     ],
 )
 def test_a_budget_of_failures_ends_the_job(make_table, runner, form, given, limit):
@@ -248,12 +263,14 @@ def test_a_budget_of_failures_ends_the_job(make_table, runner, form, given, limi
     assert values(table, "out") == expected()
 
 
+@SAME
 def test_a_budget_that_is_kept_changes_nothing(make_table, runner):
     table = make_table()
     table.add_columns({"out": by_row(max_errors=0.04)})
     assert run(table, runner).columns["out"].rows_skipped == 4
 
 
+@SAME
 def test_some_errors_are_skipped_and_others_end_the_job(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form(on_error=[geneva.Skip(ValueError, match="^[0-8]")])})
@@ -263,6 +280,7 @@ def test_some_errors_are_skipped_and_others_end_the_job(make_table, runner, form
     assert table.column_status("out").failed == 3
 
 
+@SAME
 def test_values_of_the_wrong_type_can_be_skipped(make_table, runner):
     table = make_table()
     wrong = geneva.udf(
@@ -277,6 +295,7 @@ def test_values_of_the_wrong_type_can_be_skipped(make_table, runner):
     assert values(table, "out") == {i: None if i in BAD else i for i in range(100)}
 
 
+@SAME
 def test_several_threads_skip_as_well(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form(batch_size=4, num_cpus=0.3)})
@@ -285,6 +304,7 @@ def test_several_threads_skip_as_well(make_table, runner, form):
     assert table.errors("out").num_rows == 4
 
 
+@SAME
 def test_a_table_in_which_every_row_fails(make_table, runner, form):
     table = make_table(60)
     table.add_columns({"out": form(frozenset(range(60)))})
@@ -294,6 +314,7 @@ def test_a_table_in_which_every_row_fails(make_table, runner, form):
     assert set(values(table, "out").values()) == {None}
 
 
+@SAME
 def test_the_database_lists_errors_of_all_tables(db, make_table, runner):
     for name in ("a", "b"):
         table = make_table(name=name)
@@ -310,6 +331,7 @@ def test_the_database_lists_errors_of_all_tables(db, make_table, runner):
         db.open_table("a").errors("text")
 
 
+@SAME
 @pytest.mark.local_files
 def test_the_command_lists_errors(db, make_table, runner):
     table = make_table()
@@ -336,6 +358,7 @@ def test_the_command_lists_errors(db, make_table, runner):
     assert command.invoke(app, ["errors", db.uri, "nope"]).exit_code == 1
 
 
+@SAME
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_many_rows_that_heal_together(make_table, runner, tmp_path, asynchronous):
     def heals(id: int) -> int:

@@ -64,11 +64,17 @@ async def array_async(id: pa.Array) -> pa.Array:
     return pc.multiply(id, 2)
 
 
-FORMS = [in_halves, whole_stream, one_batch_each, array_async]
+SAME = pytest.mark.same_on_ray
+FORMS = [
+    pytest.param(in_halves, marks=SAME),
+    whole_stream,
+    pytest.param(one_batch_each, marks=SAME),
+    array_async,
+]
 
 
 @pytest.mark.parametrize("function", FORMS, ids=lambda function: function.name)
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("threads", [pytest.param(1, marks=SAME), 3])
 def test_more_forms_compute_every_row(make_table, runner, function, threads):
     table = make_table(100, 60)
     table.add_columns({"out": function})
@@ -79,7 +85,13 @@ def test_more_forms_compute_every_row(make_table, runner, function, threads):
 
 
 @pytest.mark.parametrize(
-    "sizes", [{}, {"batch_size": 7}, {"checkpoint_size": 11}, {"where": "id % 3 > 0"}]
+    "sizes",
+    [
+        {},
+        pytest.param({"batch_size": 7}, marks=SAME),
+        pytest.param({"checkpoint_size": 11}, marks=SAME),
+        pytest.param({"where": "id % 3 > 0"}, marks=SAME),
+    ],
 )
 def test_async_calls_give_every_row_its_value(make_table, runner, sizes):
     table = make_table(200, 120)
@@ -116,6 +128,7 @@ def test_async_calls_are_in_flight_together(make_table, runner):
     assert 600 / seconds > 0.5 * 50 * 10
 
 
+@SAME
 def test_one_slow_call_holds_up_no_other(make_table, runner):
     """While row 0 waits, the rows of many later batches are called for."""
 
@@ -139,7 +152,9 @@ def test_one_slow_call_holds_up_no_other(make_table, runner):
     assert values(table, "out")[0] > 50
 
 
-@pytest.mark.parametrize("cause", ["raises", "cancels itself", "wrong type"])
+@pytest.mark.parametrize(
+    "cause", ["raises", *(pytest.param(c, marks=SAME) for c in ("cancels itself", "wrong type"))]
+)
 def test_an_async_call_that_fails_is_named(make_table, runner, cause):
     @geneva.udf(max_in_flight=8)
     async def picky(id: int) -> int:
@@ -193,6 +208,7 @@ PIECES = [
 ]
 
 
+@SAME
 @pytest.mark.parametrize(("function", "words"), PIECES, ids=[f.name for f, _ in PIECES])
 def test_pieces_that_do_not_fit_the_batch(make_table, runner, function, words):
     table = make_table(20, 20)
@@ -202,7 +218,7 @@ def test_pieces_that_do_not_fit_the_batch(make_table, runner, function, words):
 
 
 BLOB = {"lance-encoding:blob": "true"}
-VERSIONS = ["2.0", "2.1", "2.2"]
+VERSIONS = [*(pytest.param(version, marks=SAME) for version in ("2.0", "2.1")), "2.2"]
 
 
 def _table_of_blobs(db, version: str):
@@ -252,7 +268,8 @@ def test_blobs_as_bytes_and_as_files(db, runner, version):
         table.add_columns({"wrong": (lazy_size, ["id"])})
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@SAME
+@pytest.mark.parametrize("version", ["2.0", "2.1", "2.2"])
 @pytest.mark.local_files
 def test_blobs_are_written_in_every_format(db, runner, version):
     data = pa.table({"id": range(6)})
@@ -293,6 +310,7 @@ class Summary(TypedDict):
     count: np.int16
 
 
+@SAME
 def test_records_in_and_out(db, runner):
     @geneva.udf
     def make(id: int) -> Image | None:
@@ -348,6 +366,7 @@ def numpy_day(day: np.datetime64) -> bool:
     return isinstance(day, np.datetime64) and day >= np.datetime64("2024-05-01")
 
 
+@SAME
 def test_numpy_in_and_out(db, runner):
     table = db.create_table("t", [{"id": i} for i in range(3)])
     functions = [one_dimension, two_dimensions, masked, a_day]

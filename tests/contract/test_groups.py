@@ -99,6 +99,7 @@ def test_one_call_fills_every_column(make_table, runner):
         assert table.verify(name, deep=True).ok
 
 
+@pytest.mark.same_on_ray
 def test_a_prefix_and_nested_types(make_table, runner):
     table = make_table()
     table.add_columns(geneva.UnpackedUDF(nested, prefix="p_"))
@@ -119,6 +120,7 @@ def test_a_prefix_and_nested_types(make_table, runner):
     assert table.verify(deep=True).ok
 
 
+@pytest.mark.same_on_ray
 def test_a_function_of_batches_and_its_columns(make_table, runner):
     table = make_table()
     table.add_columns(geneva.UnpackedUDF(both))
@@ -126,6 +128,7 @@ def test_a_function_of_batches_and_its_columns(make_table, runner):
     assert stored(table, ("double", "triple")) == {i: (2 * i, 3 * i) for i in range(100)}
 
 
+@pytest.mark.same_on_ray
 def test_only_what_is_missing_of_a_group_is_computed(make_table, runner):
     table = make_table()
     table.add_columns(size)
@@ -145,6 +148,7 @@ def test_only_what_is_missing_of_a_group_is_computed(make_table, runner):
     assert table.verify(deep=True).ok
 
 
+@pytest.mark.same_on_ray
 def test_a_sibling_that_was_overwritten_is_stale_for_the_group(make_table, runner):
     table = make_table()
     table.add_columns(size)

@@ -84,6 +84,7 @@ def test_columns_are_computed_after_what_they_read(chain, runner):
     assert [done.rows_processed for done in again.columns.values()] == [0, 0]
 
 
+@pytest.mark.same_on_ray
 def test_everything_that_is_not_up_to_date(chain, runner):
     table = chain(100, 40)
     table.add_columns(ends)
@@ -136,6 +137,7 @@ def test_a_plan_of_several(chain):
     assert table.plan_backfill("a").column_name == "a"
 
 
+@pytest.mark.same_on_ray
 def test_a_stale_input_that_was_not_asked_for_is_said(chain, runner):
     table = chain(30, 30)
     with pytest.warns(UserWarning, match=r"stale: 'a' \(30 rows\)\. backfill\(\['a', 'b'\]\)"):

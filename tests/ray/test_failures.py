@@ -255,8 +255,8 @@ def test_what_uses_up_a_nodes_memory_is_named(tmp_path):
             try:
                 table.backfill("out", concurrency=1, progress=False)
             except errors.FatalWorkerOOMError as error:
-                for words in ("rows 20 to 29 of fragment 1", "ran out of memory", "applier-",
-                              "batch_size"):
+                for words in ("row offset 25 of fragment 1 alone", "ran out of memory", "applier-",
+                              "batch_size", "row 125, inputs: id=125"):
                     assert words in str(error), error
             else:
                 raise AssertionError("it did not fail")

@@ -299,7 +299,8 @@ def test_after_retries_the_error_names_the_place_and_the_rest_is_kept_and_can_be
             node = ray.nodes()[0]["NodeManagerAddress"]
             began = time.monotonic()
             fails(errors.FatalWorkerExitError,
-                  ["docs.out", "3 times", "rows 60 to 64 of fragment 1", "applier-",
+                  ["docs.out", "3 times", "row offset 60 of fragment 1 alone", "applier-",
+                   "row 160, inputs: id=160",
                    f"on node {node}", "ends or crashes the process",
                    "What was computed before is kept"])
             assert time.monotonic() - began < 30

@@ -40,6 +40,8 @@ class Remote:
         Where it lives, once it is ready.
     busy : int
         Orders that it has not reported on.
+    has_function : bool
+        Whether it may hold the function, and so has to let go of it.
     verdict : Verdict or None
         Why it is ended, if the driver does so.
     """
@@ -53,6 +55,7 @@ class Remote:
     queue: Any = None
     hello: Hello | None = None
     busy: int = 0
+    has_function: bool = False
     heard_s: float = 0.0
     unavailable_s: float | None = None
     verdict: Verdict | None = None

@@ -9,11 +9,11 @@ from typing import Any
 import ray
 
 from geneva.config import Settings
-from geneva.errors import ResourcesUnavailableError
 from geneva.jobs.commands import Apply, Interruption, JobContext, Role, WriteFragment
 from geneva.jobs.events import (
     Event,
     FragmentWritten,
+    FunctionLetGo,
     FunctionPrinted,
     LossCause,
     ReleaseRequested,
@@ -21,14 +21,15 @@ from geneva.jobs.events import (
     TaskApplied,
     TaskFailed,
     WorkerReady,
-    WorkersWaiting,
 )
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import Envelope, opened
 from geneva.pipeline.flight_recorder import Verdict
 from geneva.resources.footprint import Footprint
 from geneva.runners.ray.deaths import PlaceTakenError, cause_of
+from geneva.runners.ray.departures import Departures
 from geneva.runners.ray.names import run_tag
+from geneva.runners.ray.place_watch import PlaceWatch
 from geneva.runners.ray.private import start_workers
 from geneva.runners.ray.remotes import Remote, start_remote
 from geneva.runners.ray.units import Unit, Units
@@ -69,18 +70,17 @@ class RayRunner:
         self.max_workers = footprint.concurrency
         self._tag = run_tag(job_id)
         self._footprint = footprint
-        self._reserve_timeout_s = settings.reserve_timeout_s
         self._printed = printed
         self._units = Units(self._tag, footprint)
+        self._places = PlaceWatch(self._units, settings.reserve_timeout_s)
         self._remotes: dict[int, Remote] = {}
+        self._departures = Departures(printed, self._vacate)
         self._context: JobContext | None = None
         self._wanted = 0
         self._writers_wanted = 0
         self._next_worker = 0
         self._next_step_s = 0.0
-        self._waiting = (0, "")
         self._events: list[Event] = []
-        self._had_place_s = time.monotonic()
 
     def prestart(self) -> None:
         """Reserve the core and start its applier, if there is a place for it right now."""
@@ -95,6 +95,10 @@ class RayRunner:
         units = list(self._units.units.values())
         cores = [unit.group for unit in units if unit.core and unit.held and not unit.leaving]
         return (self._tag, cores[0]) if cores else None
+
+    @property
+    def _round_id(self) -> str:
+        return "" if self._context is None else self._context.round_id
 
     # -- what the driver calls -----------------------------------------------------------------
 
@@ -125,11 +129,18 @@ class RayRunner:
             return
         if isinstance(command, (Apply, WriteFragment)):
             remote.busy += 1
+            remote.has_function |= isinstance(command, Apply)
         remote.tell(command)
 
     def release(self, worker: int) -> None:
         """Let an idle actor go, and with the last one its unit."""
-        self.kill(worker)
+        remote = self._remotes.get(worker)
+        if remote is None or not remote.has_function:
+            self.kill(worker)
+            return
+        del self._remotes[worker]
+        self._wanted -= 1
+        self._departures.add(remote, self._round_id)
 
     def kill(self, worker: int) -> None:
         """End an actor at once."""
@@ -170,8 +181,9 @@ class RayRunner:
 
     def close(self) -> None:
         """End all actors and give everything back."""
-        for worker in list(self._remotes):
-            self.kill(worker)
+        for remote in list(self._remotes.values()):
+            (self.kill if remote.busy else self.release)(remote.worker)
+        self._departures.wait()
         self._units.close()
 
     # -- growing and shrinking -----------------------------------------------------------------
@@ -187,38 +199,16 @@ class RayRunner:
         for unit in self._units.taken_away:
             self._do_without(unit)
         self._give_up_silent_nodes(now_s)
+        self._departures.end_late()
         for unit in list(self._units.units.values()):
             if unit.held and not unit.leaving:
                 self._fill(unit)
         appliers = [r for r in self._remotes.values() if r.role is Role.APPLIER]
-        lacking = self._wanted - len(appliers)
-        waiting = (lacking, self._units.lacking() if lacking > 0 else "")
-        if waiting != self._waiting:
-            self._waiting = waiting
-            self._events.append(WorkersWaiting(*waiting))
-        if appliers or self._wanted == 0:
-            self._had_place_s = now_s
-        elif self._units.refused():
-            self._events.append(StopRequested(self._no_node()))
-            self._wanted = 0
-        elif now_s - self._had_place_s > self._reserve_timeout_s:
-            self._events.append(StopRequested(self._no_place(now_s - self._had_place_s)))
+        told = self._places.look(len(appliers), self._wanted, now_s)
+        self._events += told
+        if any(isinstance(event, StopRequested) for event in told):
             self._wanted = 0
         self._next_step_s = now_s + (_STEP_S if appliers else _FIRST_STEPS_S)
-
-    def _no_place(self, waited_s: float) -> ResourcesUnavailableError:
-        lacking = self._units.lacking()
-        return ResourcesUnavailableError(
-            f"The job found no place for one worker within {waited_s:.0f} s: {lacking}. "
-            "Run it again when others are done, ask for less, or wait longer "
-            "with GENEVA_RESERVE_TIMEOUT_S. What was computed before is kept."
-        )
-
-    def _no_node(self) -> ResourcesUnavailableError:
-        return ResourcesUnavailableError(
-            f"The job cannot run: {self._units.lacking(ever=True)}, and the cluster's autoscaler "
-            "has no type of node that holds it. Ask for less, or add such a type to the cluster."
-        )
 
     def _fill(self, unit: Unit) -> None:
         appliers = sum(r.role is Role.APPLIER for r in self._remotes.values())
@@ -262,13 +252,17 @@ class RayRunner:
         unit.leaving = True
         for remote in [r for r in self._remotes.values() if r.unit is unit]:
             self._gone(remote, PlaceTakenError())
+        self._departures.drop(lambda remote: remote.unit is unit)
         self._remove_if_empty(unit)
 
     def _left(self, remote: Remote) -> None:
         """Note that an actor is gone."""
+        self._wanted -= remote.role is Role.APPLIER
+        self._vacate(remote)
+
+    def _vacate(self, remote: Remote) -> None:
         if remote.role is Role.APPLIER:
             remote.unit.applier = None
-            self._wanted -= 1
         else:
             remote.unit.writer = None
         self._remove_if_empty(remote.unit)
@@ -280,7 +274,8 @@ class RayRunner:
     # -- listening -----------------------------------------------------------------------------
 
     def _listen(self, timeout_s: float) -> None:
-        by_reference = {r.waiting_for: r for r in self._remotes.values() if r.waiting_for}
+        listened_to = [*self._remotes.values(), *self._departures.remotes.values()]
+        by_reference = {r.waiting_for: r for r in listened_to if r.waiting_for}
         if not by_reference:
             time.sleep(min(timeout_s, _FIRST_STEPS_S))
             return
@@ -289,7 +284,11 @@ class RayRunner:
         if ready:
             ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
         for reference in ready:
-            self._hear(by_reference[reference], reference)
+            remote = by_reference[reference]
+            if remote.worker in self._departures.remotes:
+                self._departures.hear(remote, reference)
+            else:
+                self._hear(remote, reference)
 
     def _hear(self, remote: Remote, reference: Any) -> None:
         try:
@@ -317,7 +316,7 @@ class RayRunner:
         if isinstance(event, FunctionPrinted):
             self._printed(remote.component, event)
             return
-        if self._context is None or envelope.round_id != self._context.round_id:
+        if envelope.round_id != self._round_id or isinstance(event, FunctionLetGo):
             return  # A late answer from the round before.
         if isinstance(event, (TaskApplied, TaskFailed, FragmentWritten)):
             remote.busy -= 1

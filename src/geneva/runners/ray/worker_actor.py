@@ -17,6 +17,7 @@ from typing import Any
 import ray
 
 from geneva.jobs.commands import INTERRUPTIONS, JobContext
+from geneva.jobs.events import FunctionLetGo
 from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import Envelope
 from geneva.pipeline.flight_recorder import FlightRecorder, Verdict
@@ -153,11 +154,17 @@ class WorkerActor:
             host.begin_job(command)
         elif command is None:
             host.end_job()
+            _end_lines()
+            self._emit(FunctionLetGo(self._worker))
         else:
             host.execute(command)
-            for stream in (sys.stdout, sys.stderr):
-                if isinstance(stream, PrintedLines):
-                    stream.end_line()
+            _end_lines()
+
+
+def _end_lines() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, PrintedLines):
+            stream.end_line()
 
 
 def _guarded(limit_bytes: int, recorder: FlightRecorder) -> MemoryGuard:
