@@ -10,6 +10,7 @@ import time
 from typing import Protocol
 
 from geneva.jobs.progress import Progress
+from geneva.progress.json_log import JsonLines, json_wanted
 from geneva.progress.wording import line, summary
 
 
@@ -124,7 +125,7 @@ def _display(*, bars: bool, interval_s: float) -> Display:
         from geneva.progress.bars import TerminalBars
 
         return TerminalBars()
-    return Lines(interval_s)
+    return JsonLines(interval_s) if json_wanted() else Lines(interval_s)
 
 
 def _in_notebook() -> bool:
