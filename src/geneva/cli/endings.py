@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
 FAILED, INTERRUPTED = 1, 130
+# Lance tells of each try, and where in its source.
+_MOST_CHARS = 500
 
 
 @contextmanager
@@ -24,6 +27,20 @@ def errors_said() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         raise  # Whoever read the output has seen enough.
-    except (GenevaError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(FAILED) from None
+    except GenevaError as error:
+        said = str(error)
+    # That is how Lance and LanceDB say what a store refuses.
+    except (OSError, ValueError, RuntimeError) as error:
+        logging.getLogger("geneva").debug("where it was raised", exc_info=True)
+        said = _shortened(error)
+    else:
+        return
+    typer.echo(f"Error: {said}", err=True)
+    raise typer.Exit(FAILED)
+
+
+def _shortened(error: Exception) -> str:
+    from geneva.cli.grid import one_line
+    from geneva.storage.dataset import in_words
+
+    return one_line(f"{type(error).__name__}: {in_words(error)}", _MOST_CHARS)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from geneva.cli.database import database_at
 from geneva.cli.grid import aligned
-from geneva.cli.job_lookup import database_at
 from geneva.errors import InvalidArgumentError
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.pipeline.job_records import list_jobs

@@ -1,16 +1,15 @@
-"""Find the job that a command names, without opening a table."""
+"""Find the job that a command names, and ask it for something."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, is_dataclass
-from pathlib import Path
 from typing import Any
 
+from geneva.cli.database import database_at
 from geneva.errors import InvalidArgumentError, JobNotFoundError
 from geneva.recorded_job import RecordedJob
 from geneva.storage.job_folders import JobFolders
-from geneva.storage.model import TableLocation
 
 
 def job_of(uri: str, job: str) -> RecordedJob:
@@ -34,21 +33,6 @@ def job_of(uri: str, job: str) -> RecordedJob:
             raise
     some = ", ".join(sorted(begin)[:5])
     raise InvalidArgumentError(f"{len(begin)} jobs begin with {job!r}: {some}. Write more of it.")
-
-
-def database_at(uri: str) -> TableLocation:
-    """Return where a database is, as :func:`geneva.connect` does, which loads more than it takes.
-
-    Raises
-    ------
-    InvalidArgumentError
-        The URI is of a hosted service.
-    """
-    if uri.startswith("db://"):
-        raise InvalidArgumentError(f"{uri!r} is a hosted database; expected a folder or a store.")
-    if "://" not in uri or uri.startswith("file://"):
-        uri = str(Path(uri.removeprefix("file://")).expanduser().absolute())
-    return TableLocation(uri.rstrip("/"))
 
 
 def asked(job: RecordedJob, wish: str, **how: Any) -> Any:

@@ -11,6 +11,10 @@ from geneva.cli.job_lines import columns_of, in_short, took_s, where
 from geneva.jobs.record import JobRecord
 from geneva.progress.wording import STAGE_NAMES, amount, duration, percent, workers
 
+# Of a record's config: what is not an argument, or said elsewhere.
+_INTERNAL = {"settings", "failure_rules", "column"}
+_WHOLE = 100
+
 
 def as_json(record: JobRecord) -> str:
     """Return a record with its metrics and arguments as JSON."""
@@ -70,7 +74,7 @@ def stage_times(stage_s: Mapping[str, float]) -> str:
 
 
 def _arguments(config: Mapping[str, Any]) -> str:
-    given = {name: value for name, value in config.items() if name != "settings"}
+    given = {name: value for name, value in config.items() if name not in _INTERNAL}
     return ", ".join(
         f"{name}={value}" for name, value in given.items() if value not in (None, False, "", [])
     )
@@ -78,10 +82,14 @@ def _arguments(config: Mapping[str, Any]) -> str:
 
 def _metrics(record: JobRecord) -> list[str]:
     rows = [
-        (one.name, f"{one.n:,.6g}", "" if one.total is None else f"{one.total:,.6g}", one.desc)
+        (one.name, _number(one.n), "" if one.total is None else _number(one.total), one.desc)
         for one in record.metrics
     ]
     return aligned([("name", "n", "of", ""), *rows], numbers=(1, 2)).splitlines()
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= _WHOLE or float(value).is_integer() else f"{value:.3g}"
 
 
 def steered(record: JobRecord, what: str, *, as_json: bool) -> str:

@@ -6,21 +6,18 @@ from typing import Annotated
 
 import typer
 
-from geneva.cli.arguments import JobId, Json, Uri, jobs_here, tables_here
+from geneva.cli.arguments import JobId, Json, Uri, jobs_here
 from geneva.cli.endings import FAILED, errors_said
 
 app = typer.Typer(help="Look at the jobs of a database, watch and steer them.")
 
 _STATES = ("PENDING", "RUNNING", "PAUSED", "DONE", "FAILED", "CANCELLED")
-OfTable = Annotated[
-    str | None, typer.Option(help="Only jobs of this table.", autocompletion=tables_here)
-]
 
 
 @app.command("list")
 def list_(
     uri: Uri,
-    table: OfTable = None,
+    table: Annotated[str | None, typer.Option(help="Only jobs of this table.")] = None,
     status: Annotated[
         str | None,
         typer.Option(

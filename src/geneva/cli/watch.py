@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import typer
 from rich.console import Console
 
+from geneva.cli.database import database_at
 from geneva.cli.job_lines import in_short, short_id
-from geneva.cli.job_lookup import database_at, job_of
+from geneva.cli.job_lookup import job_of
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.pipeline.job_records import list_jobs, read_again
-from geneva.progress.wording import line
+from geneva.progress.wording import line, summary
 from geneva.recorded_job import RecordedJob
 
 _LOOK_S = 0.5
@@ -120,7 +121,9 @@ def _news(
 
 def as_line(record: JobRecord) -> str:
     """Say in one line how far a job is, or how it ended."""
-    text = f"{short_id(record.job_id)} {record.status.value} {line(record.progress)}"
+    now = record.progress
+    said = (summary(now) if record.status.ended else line(now)).removeprefix("geneva: ")
+    text = f"{short_id(record.job_id)} {record.status.value} {said}"
     if record.error is None:
         return text
     return f"{text} | {record.error.kind}: {record.error.message}".partition("\n")[0]

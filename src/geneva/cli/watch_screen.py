@@ -22,10 +22,10 @@ from geneva.cli.job_lines import columns_of, short_id, took_s, where
 from geneva.cli.watch import Jobs, as_line
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.progress.bars import picture
-from geneva.progress.wording import STAGE_NAMES, duration, left, percent, speed, stage
+from geneva.progress.wording import STAGE_NAMES, duration, left, percent, speed
 
 _LOOK_S, _KEY_S = 0.5, 0.2
-_BAR = 20
+_BAR, _SMALL_BAR, _NAME = 20, 12, 12
 _ENDED_SHOWN = 8
 _COLORS = {
     JobStatus.RUNNING: "cyan",
@@ -171,20 +171,24 @@ def _all(records: Sequence[JobRecord], console: Console) -> RenderableType:
 
 def _running(records: Sequence[JobRecord]) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("job", "columns", "state", "rows", "", "speed", "left", "workers", "at"):
-        table.add_column(name, no_wrap=True)
-    for one in records:
+    names = [short_id(one.job_id) for one in records]
+    table.add_column("job", no_wrap=True, min_width=min(_NAME, max(map(len, names))))
+    table.add_column("columns", no_wrap=True, overflow="ellipsis", min_width=_NAME)
+    table.add_column("state", no_wrap=True, min_width=len("RUNNING"))
+    table.add_column("rows", width=_SMALL_BAR)
+    for name in ("", "speed", "left", "workers"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for name, one in zip(names, records, strict=True):
         now = one.progress
         table.add_row(
-            Text(short_id(one.job_id)),
+            Text(name),
             Text(columns_of(one)),
             _status(one),
-            ProgressBar(now.rows_total or 1, now.rows_done, _BAR, complete_style="cyan"),
+            ProgressBar(now.rows_total or 1, now.rows_done, _SMALL_BAR, complete_style="cyan"),
             percent(now.rows_done, now.rows_total),
             speed(now.rows_per_s) if now.rows_per_s > 0 else "",
-            left(now),
+            left(now).removesuffix(" left"),
             f"{now.workers} of {now.workers_granted}",
-            Text(stage(now)),
         )
     return table
 

@@ -13,6 +13,7 @@ from geneva.jobs.progress import Progress
 _LOOPBACK = "127.0.0.1"
 # Of columns of jobs that have ended: a scrape comes every few seconds, or minutes.
 _MOST_ENDED = 100
+_CLOSES_S = 0.05
 
 
 class JobsSeen:
@@ -70,7 +71,7 @@ class MetricsServer:
         self._server = ThreadingHTTPServer((host or _LOOPBACK, port), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="geneva-metrics", daemon=True
+            target=self._server.serve_forever, args=(_CLOSES_S,), name="geneva-metrics", daemon=True
         )
         self._thread.start()
 
