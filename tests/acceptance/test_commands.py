@@ -22,9 +22,11 @@ from typer.testing import CliRunner, Result
 import geneva
 from geneva.checkup.function import load_function
 from geneva.cli.main import app
+from geneva.jobs.exposition import metric_names
 from geneva.progress.metrics_server import MetricsServer
 from tests.acceptance.terminal import TerminalProgram
 from tests.conftest import values
+from tests.docs.pages import ROOT, code_spans, table_rows
 
 FUNCTIONS = """
 import time
@@ -246,6 +248,14 @@ def test_every_command_prints_json_if_asked():
     assert {(name,) for name in listed.split()} <= found
     jobs = {rest[0] for first, *rest in found if first == "jobs"}
     assert " ".join(sorted(jobs)) == "cancel explain list logs pause resume show watch"
+
+
+def test_the_guide_lists_every_command_and_metric():
+    page = ROOT / "docs" / "guide" / "cli.md"
+    commands = [code_spans(name)[0].split()[1:] for name, _ in table_rows(page, "Command")]
+    assert {tuple(one) for one in commands} == set(leaves(typer.main.get_command(app)))
+    metrics = [span for name, _ in table_rows(page, "Metric") for span in code_spans(name)]
+    assert sorted(metrics) == sorted(metric_names())
 
 
 def test_versions_and_an_empty_database(tmp_path):

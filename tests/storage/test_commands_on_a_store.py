@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import geneva
 from geneva.cli.main import app
+from geneva.runners import pool
 
 FUNCTIONS = """
 import geneva
@@ -37,6 +38,8 @@ def answer(*arguments: str, code: int = 0) -> object:
 
 def test_from_a_function_to_a_verified_column(uri, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # Worker processes that other tests left do not know of this store.
+    monkeypatch.setattr(pool, "_pool", None)
     monkeypatch.delitem(sys.modules, "functions_for_a_store", raising=False)
     (tmp_path / "functions_for_a_store.py").write_text(FUNCTIONS)
     function = ("--udf", "functions_for_a_store:inverse")
