@@ -25,8 +25,8 @@ def errors_said() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        raise  # Whoever read the output has seen enough.
+    except (BrokenPipeError, typer.Exit):
+        raise  # Whoever read the output has seen enough; or all is said.
     except GenevaError as error:
         said = str(error)
     # That is how Lance and LanceDB say what a store refuses.
