@@ -1,8 +1,8 @@
 """`geneva demo`, as a user runs it."""
 
 import io
-import os
 import json
+import os
 import re
 import subprocess
 import sys
