@@ -324,6 +324,15 @@ def test_a_job_is_cancelled(uri, make_table, functions):
     assert (done["job_id"], done["status"]) == ("nightly", "CANCELLED")
     assert job.record().status == "CANCELLED"
     assert "nightly CANCELLED many.out stopped" in run("jobs", "watch", uri, "nightly").stdout
+    # What runs is followed line by line, where there is no terminal, until nothing does.
+    again = {"where": "id >= 340", "concurrency": 1, "num_cpus": 0.5}
+    table.backfill_async("out", job_id="weekly", **again)
+    followed = run("jobs", "watch", uri, "--interval", "0.2", "--json")
+    assert followed.exit_code == 0
+    told = [json.loads(line) for line in followed.stdout.splitlines()]
+    assert {one["job_id"] for one in told} == {"weekly"}
+    assert [told[0]["status"], told[-1]["status"]] == ["RUNNING", "DONE"]
+    assert (told[-1]["rows_done"], len(told) >= 3) == (60, True)
 
 
 @pytest.fixture

@@ -93,6 +93,15 @@ def test_what_others_log_names_the_job_that_runs(as_json, capsys):
     assert "a warning" in found[2]["message"]
 
 
+def test_what_is_said_before_the_first_job_is_json_too(as_json, make_table, capsys):
+    table = make_table(10, 10)
+    table.add_columns({"out": same})
+    table.alter_columns({"path": "out", "udf": picky})
+    (said,) = lines(capsys)
+    assert (said["level"], said["job_id"]) == ("INFO", None)
+    assert "docs.out" in said["message"]
+
+
 def test_a_word_that_is_no_format_is_refused():
     with pytest.raises(errors.InvalidArgumentError, match=r"GENEVA_LOG='xml'.*'text' or 'json'"):
         config.read_settings({"GENEVA_LOG": "xml"})
