@@ -9,9 +9,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from geneva.errors import InvalidArgumentError
 
@@ -73,6 +73,15 @@ class Settings:
 
     progress_interval_s: Annotated[float, Gt(0)] = 5.0
     """Seconds between two progress lines when the output is not a terminal."""
+
+    log: Literal["text", "json"] = "text"
+    """"json" writes logs, and progress where the output is no terminal, as JSON lines."""
+
+    metrics_port: Annotated[int, Ge(0), Le(65535)] = 0
+    """Port on which metrics of this process' jobs are served for Prometheus; 0 serves none."""
+
+    metrics_host: str | None = None
+    """Address to listen on for that; None lets only programs of this machine read them."""
 
     udf_signing_key: str | None = field(default=None, repr=False)
     """Secret with which functions are signed when they are stored, and checked before they run."""

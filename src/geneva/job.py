@@ -24,6 +24,8 @@ from geneva.pipeline.replay import replay
 from geneva.pipeline.trust import check_trust
 from geneva.progress.display import choose_display
 from geneva.progress.in_turn import InTurn
+from geneva.progress.json_log import job_logged
+from geneva.progress.measured import measured
 from geneva.recorded_job import RecordedJob
 from geneva.runners.pool import session_pool
 from geneva.runners.select import chosen_runner, connect_to_ray, workplace
@@ -88,10 +90,11 @@ def _shown(job: BackfillJob, *, bars: bool, wanted: bool) -> Iterator[Callable[[
     """Show the progress of a job inside of a block."""
     interval_s = settings().progress_interval_s
     display = InTurn(lambda: choose_display(wanted=wanted, bars=bars, interval_s=interval_s))
-    # Planning can take a while, when a filter has to be counted.
-    display.show(first_progress(job))
     try:
-        yield display.show
+        with job_logged(first_progress(job)), measured(display.show) as show:
+            # Planning can take a while, when a filter has to be counted.
+            show(first_progress(job))
+            yield show
     finally:
         display.close()
 

@@ -36,6 +36,7 @@ class Picture:
     row: int = 0
     column: int = 0
     cursor_is_visible: bool = True
+    behind: tuple[list[str], int, int] | None = None
 
     def feed(self, text: str) -> None:
         for arguments, code, control, plain in _TOKEN.findall(text):
@@ -48,6 +49,10 @@ class Picture:
                     self.row -= int(lines or 1)
                 case ("2", "K"):
                     self.lines[self.row] = ""
+                case ("?1049", "h" | "l"):
+                    self._switch(full_screen=code == "h")
+                case ("", "H"):
+                    self.row = self.column = 0
                 case ("?25", "h" | "l"):
                     self.cursor_is_visible = code == "h"
                 case (_, "m"):
@@ -60,6 +65,14 @@ class Picture:
     @property
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.lines).rstrip("\n")
+
+    def _switch(self, *, full_screen: bool) -> None:
+        """Go to the screen of full-screen programs, or back to what was there before."""
+        if full_screen:
+            self.behind = self.lines, self.row, self.column
+            self.lines, self.row, self.column = [""], 0, 0
+        elif self.behind is not None:
+            (self.lines, self.row, self.column), self.behind = self.behind, None
 
     def _write(self, plain: str) -> None:
         for character in plain:

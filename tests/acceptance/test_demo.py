@@ -1,6 +1,7 @@
 """`geneva demo`, as a user runs it."""
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -111,8 +112,10 @@ def test_an_unknown_query_lists_the_photos(tmp_path):
 
 
 def test_the_default_directory_is_here(tmp_path):
-    done = geneva("demo", "--concurrency", 1, cwd=tmp_path)
+    done = geneva("demo", "--concurrency", 1, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    sheet = "geneva-demo/most_similar.png"
+    assert json.loads(done.stdout) == {"directory": "geneva-demo", "contact_sheet": sheet}
     assert (tmp_path / "geneva-demo" / "most_similar.png").is_file()
 
 

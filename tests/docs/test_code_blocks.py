@@ -103,7 +103,9 @@ def check_geneva(arguments: list[str], place: str) -> None:
     if not arguments or arguments[0] == "--help":
         return
     subcommand = group.commands.get(arguments[0])
-    assert subcommand is not None, f"{place}: no subcommand {arguments[0]}"
+    if isinstance(subcommand, type(group)):  # `geneva jobs` has subcommands of its own.
+        subcommand = subcommand.commands.get(arguments[1])
+    assert subcommand is not None, f"{place}: no subcommand {arguments[:2]}"
     options = {name for p in subcommand.params for name in (*p.opts, *p.secondary_opts)}
     given = {a.split("=")[0] for a in arguments[1:] if a.startswith("--")}
     assert given <= options | {"--help"}, f"{place}: no option {given - options}"

@@ -26,7 +26,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 @pytest.mark.parametrize("name", [setting.name for setting in fields(Settings)])
 def test_every_setting_is_read_from_its_variable(name: str) -> None:
-    given, expected = {True: ("false", False), None: ("7", "7")}.get(
+    given, expected = {True: ("false", False), None: ("7", "7"), "text": ("json", "json")}.get(
         getattr(Settings(), name), ("7", 7)
     )
     assert getattr(read_settings({f"GENEVA_{name.upper()}": given}), name) == expected

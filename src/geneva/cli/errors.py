@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from geneva.cli.grid import aligned, one_line
+
 _HEAD = ("row id", "column", "error", "attempts", "job", "inputs")
-_MOST = 60
 
 
 def as_text(rows: pa.Table, *, traceback: bool, limit: int) -> str:
@@ -17,7 +18,7 @@ def as_text(rows: pa.Table, *, traceback: bool, limit: int) -> str:
     if not rows.num_rows:
         return "No rows have failed."
     shown = rows.slice(0, limit).to_pylist()
-    lines = list(_with_tracebacks(shown) if traceback else _aligned(shown))
+    lines = list(_with_tracebacks(shown)) if traceback else [_aligned(shown)]
     if rows.num_rows > limit:
         lines.append(f"and {rows.num_rows - limit:,} more; --limit shows more of them")
     return "\n".join(lines)
@@ -37,23 +38,16 @@ def _with_tracebacks(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
         yield "".join(f"  | {line}\n" for line in row["error_trace"].splitlines())
 
 
-def _aligned(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+def _aligned(rows: Iterable[dict[str, Any]]) -> str:
     cells = [
         (
             str(row["row_id"]),
             f"{row['table_name']}.{row['column_name']}",
-            _short(f"{row['error_type']}: {row['error_message']}"),
+            one_line(f"{row['error_type']}: {row['error_message']}"),
             str(row["attempt"]),
             row["job_id"][:8],
-            _short(row["inputs"]),
+            one_line(row["inputs"]),
         )
         for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(_HEAD, *cells, strict=True)]
-    for line in (_HEAD, *cells):
-        yield "  ".join(f"{cell:{w}}" for cell, w in zip(line, widths, strict=True)).rstrip()
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _MOST else f"{line[: _MOST - 1]}…"
+    return aligned([_HEAD, *cells])

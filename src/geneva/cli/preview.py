@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from geneva.checkup.function import load_function
+from geneva.cli.functions import function_named
 from geneva.db import connect
 from geneva.errors import InvalidArgumentError
 from geneva.jobs.preview import Preview
@@ -18,7 +18,7 @@ def preview(
     if (column is None) == (udf is None):
         raise InvalidArgumentError("Name a computed column, or a function with --udf module:name.")
     opened = connect(uri).open_table(table)
-    what = column if udf is None else load_function(udf)
+    what = column if udf is None else function_named(udf)
     if ray:
         connect_to_ray()
     return opened.preview(what or "", **arguments)

@@ -10,6 +10,7 @@ import time
 from typing import Protocol
 
 from geneva.jobs.progress import Progress
+from geneva.progress.json_log import JsonLines, json_wanted, set_up_log
 from geneva.progress.wording import line, summary
 
 
@@ -88,6 +89,9 @@ class Lines:
 
 def say(text: str) -> None:
     """Say something that is no warning: to the log, where one is set up, or else on stderr."""
+    # Looked up by itself: all other settings may still be changed before the first job.
+    if os.environ.get("GENEVA_LOG") == "json":
+        set_up_log()
     logger = logging.getLogger("geneva")
     if logger.hasHandlers() and logger.isEnabledFor(logging.INFO):
         logger.info(text)
@@ -124,7 +128,7 @@ def _display(*, bars: bool, interval_s: float) -> Display:
         from geneva.progress.bars import TerminalBars
 
         return TerminalBars()
-    return Lines(interval_s)
+    return JsonLines(interval_s) if json_wanted() else Lines(interval_s)
 
 
 def _in_notebook() -> bool:

@@ -1,0 +1,107 @@
+"""Logs as JSON: every line on stderr is one object, and names its job."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from datetime import datetime
+
+import pytest
+
+import geneva
+from geneva import config, errors
+from geneva.jobs.progress import Progress
+from geneva.progress import json_log
+
+
+@geneva.udf
+def same(id: int) -> int:
+    return id
+
+
+@geneva.udf
+def picky(id: int) -> int:
+    if id == 3:
+        raise LookupError("no three")
+    return id
+
+
+@pytest.fixture
+def as_json(monkeypatch):
+    """Let this process log as JSON, and not afterwards."""
+    monkeypatch.setenv("GENEVA_LOG", "json")
+    monkeypatch.setenv("GENEVA_PROGRESS_INTERVAL_S", "0.0001")
+    config.settings.cache_clear()
+    yield
+    config.settings.cache_clear()
+    logging.captureWarnings(False)
+    for logger in (json_log.LOGGER, logging.getLogger("py.warnings")):
+        for handler in logger.handlers[:]:
+            logger.removeHandler(handler)
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+
+
+def lines(capsys) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_job_from_its_beginning_to_its_end(as_json, make_table, capsys):
+    table = make_table(40, 10)
+    table.add_columns({"out": same})
+    table.backfill("out", runner="inline", job_id="nightly")
+    found = lines(capsys)
+    assert [found[0]["event"], found[-1]["event"]] == ["job_began", "job_done"]
+    progress = [one for one in found if one["event"] == "progress"]
+    assert len(progress) >= 2
+    assert (progress[-1]["rows_done"], progress[-1]["rows_total"]) == (40, 40)
+    assert progress[-1]["message"].startswith("docs.out done, 40 rows in 4 fragments in ")
+    for one in found:
+        assert (one["job_id"], one["table"], one["column"]) == ("nightly", "docs", "out")
+        assert (one["level"], one["logger"]) == ("INFO", "geneva")
+        assert datetime.fromisoformat(one["time"]).utcoffset().total_seconds() == 0
+
+
+def test_a_job_that_fails_is_an_error_with_its_traceback(as_json, make_table, capsys):
+    table = make_table(10, 10)
+    table.add_columns({"out": picky})
+    with pytest.raises(errors.UDFError):
+        table.backfill("out", runner="inline", progress=False, job_id="nightly")
+    began, failed = lines(capsys)
+    assert began["event"] == "job_began"
+    assert (failed["event"], failed["level"], failed["error"]) == (
+        "job_failed",
+        "ERROR",
+        "UDFError",
+    )
+    assert failed["job_id"] == "nightly"
+    assert "no three" in failed["message"]
+    assert "LookupError: no three" in failed["traceback"]
+
+
+def test_what_others_log_names_the_job_that_runs(as_json, capsys):
+    with json_log.job_logged(Progress("j1", "docs", "out")), warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.getLogger("geneva.something").warning("careful with %s", "ü")
+        warnings.warn("a warning", UserWarning, stacklevel=1)
+    logging.getLogger("geneva").info("outside")
+    found = lines(capsys)
+    assert [one["job_id"] for one in found] == ["j1", "j1", "j1", "j1", None]
+    assert found[1]["message"] == "careful with ü"
+    assert (found[2]["level"], found[2]["logger"]) == ("WARNING", "py.warnings")
+    assert "a warning" in found[2]["message"]
+
+
+def test_what_is_said_before_the_first_job_is_json_too(as_json, make_table, capsys):
+    table = make_table(10, 10)
+    table.add_columns({"out": same})
+    table.alter_columns({"path": "out", "udf": picky})
+    (said,) = lines(capsys)
+    assert (said["level"], said["job_id"]) == ("INFO", None)
+    assert "docs.out" in said["message"]
+
+
+def test_a_word_that_is_no_format_is_refused():
+    with pytest.raises(errors.InvalidArgumentError, match=r"GENEVA_LOG='xml'.*'text' or 'json'"):
+        config.read_settings({"GENEVA_LOG": "xml"})
