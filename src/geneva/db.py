@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
 from geneva.config import checkpoint_uri
 from geneva.errors import InvalidArgumentError, TableNotFoundError
+from geneva.job import resume_job
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.pipeline.job_records import list_jobs
 from geneva.recorded_job import RecordedJob
@@ -367,7 +368,7 @@ class Connection:
         JobNotFoundError
             No such job is recorded.
         """
-        return RecordedJob(self._root(), job_id)
+        return RecordedJob(self._root(), job_id, resume_job)
 
     def list_jobs(
         self, table_name: str | None = None, status: JobStatus | str | None = None

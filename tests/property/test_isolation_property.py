@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import pyarrow as pa
-from geneva.pipeline.outcome import Computed
 from hypothesis import given
 from hypothesis import strategies as st
 
 import geneva
 from geneva.pipeline.attempts import Attempts
 from geneva.pipeline.isolation import compute
+from geneva.pipeline.outcome import Computed
 from geneva.transformer.binding import bind
 from geneva.transformer.policy import ErrorPolicy, Fail, Retry, skip_on_error
 
