@@ -65,6 +65,8 @@ class ProgressMeter:
         if self._resumed and self.progress.version == 0:
             # Its workers may have been ended before they made all durable.
             self._rows_before = max(0, self.progress.rows_total - plan.total_rows_pending)
+            # Rows that failed are tried again.
+            self._set(rows_failed=0)
         self._rows_outdated = 0
         self._failed_before = self.progress.rows_failed
         self._computing = False
