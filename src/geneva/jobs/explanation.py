@@ -194,6 +194,14 @@ def _losses(seen: _Seen) -> Explanation | None:
         return Explanation(
             _doing(seen), Limit.LOST_WORKERS, why, f"batch_size={smaller}", "it holds less at once"
         )
+    if now.rows_failed:
+        return Explanation(
+            _doing(seen),
+            Limit.LOST_WORKERS,
+            why,
+            f"max_errors={_DOUBLE * now.rows_failed}",
+            f"{counted(now.rows_failed, 'row')} are left out already; the job ends at so many",
+        )
     return Explanation(
         _doing(seen),
         Limit.LOST_WORKERS,
