@@ -36,8 +36,8 @@ class Troubles:
     are how many workers of a role the cluster has room for, each for so many steps, the last one
     for ever; None is room for all. Stuck workers say every few seconds what they are ``stuck_at``,
     or nothing. ``reports`` are how often one that is not stuck says that something takes it long.
-    ``fatal_rows`` are how many rows kill whoever computes them. ``resizes`` are how many workers the
-    run may have, each after so many steps.
+    ``fatal_rows`` are how many rows kill whoever computes them. ``resizes`` are how many workers
+    the run may have, each after so many steps.
     """
 
     losses: int = 0
