@@ -27,7 +27,7 @@ def texts(job) -> list[str]:
     return [event.partition(" ")[2] for event in job.events()]
 
 
-def until(condition, timeout_s: float = 30) -> None:
+def until(condition, timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -104,7 +104,7 @@ def groups(ray) -> list[dict]:
 
 
 def test_a_running_job_gets_more_workers_and_fewer(db, make_table, runner):
-    table = make_table(800, 20) if runner == "inline" else make_table(2_000, 500)
+    table = make_table(800, 20) if runner == "inline" else make_table(8_000, 2_000)
     table.add_columns({"out": slow})
     job = begun(table, runner, concurrency=1)
     db.get_job("j").set_concurrency(2)

@@ -110,6 +110,7 @@ def test_a_job_that_failed_after_retries(db, make_table):
     assert "failed with " in said
     assert "of 100 rows computed, which are kept. The loss of workers limits it" in said
     assert "Change on_error=[Skip(FatalWorkerError)]" in said
+    assert "it was at row" in said
     assert "of fragment 1" in said
     skip = [geneva.Skip(errors.FatalWorkerError)]
     solved = table.backfill("out", progress=False, on_error=skip)

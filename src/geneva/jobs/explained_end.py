@@ -10,7 +10,7 @@ from geneva.jobs.wording import counted
 
 # Nothing is gained by changing anything.
 _QUICK_S = 2.0
-_ROWS = re.compile(r"rows? (\d+)(?: to (\d+))? of fragment (\d+)")
+_ROWS = re.compile(r"rows? (?:offset )?\d+(?: to \d+)? of fragment \d+")
 
 
 def explained_end(record: JobRecord, slowest: Explanation) -> Explanation:
