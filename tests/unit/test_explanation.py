@@ -154,6 +154,17 @@ def mostly(stage: str) -> dict:
             Limit.LOST_WORKERS,
             "on_error=[Skip(FatalWorkerError)]",
         ),
+        (
+            {
+                "worker_losses": 3,
+                "last_loss": "w: crash",
+                "workers_waiting": 1,
+                "waiting_for": "CPU",
+            },
+            {},
+            Limit.RESOURCES,
+            "job.set_concurrency(2)",
+        ),
         ({"workers": 0, "workers_starting": 2, "stage_s": {}}, {}, Limit.STARTING, ""),
     ],
 )

@@ -216,6 +216,8 @@ def _fewer_workers(seen: _Seen) -> Explanation | None:
     now = seen.now
     if not (now.workers and now.workers_waiting and now.waiting_for):
         return None
+    if "is being placed" in now.waiting_for:
+        return None  # In a moment it has its place.
     return Explanation(
         f"{_doing(seen)} waits for {counted(now.workers_waiting, 'further worker')}",
         Limit.RESOURCES,
@@ -311,8 +313,9 @@ _RULES: tuple[Callable[[_Seen], Explanation | None], ...] = (
     _no_place,
     _stalls,
     _slow_row,
-    _losses,
+    # What is waited for now counts more than who was lost before.
     _fewer_workers,
+    _losses,
     _starting,
     _slowest,
 )
