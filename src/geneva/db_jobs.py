@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geneva.db_handle import DatabaseHandle
 from geneva.errors import InvalidArgumentError
+from geneva.job import resume_job
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.pipeline.job_records import list_jobs
 from geneva.recorded_job import RecordedJob
@@ -20,7 +21,7 @@ class DatabaseJobs(DatabaseHandle):
         JobNotFoundError
             No such job is recorded.
         """
-        return RecordedJob(self._root(), job_id)
+        return RecordedJob(self._root(), job_id, resume_job)
 
     def list_jobs(
         self, table_name: str | None = None, status: JobStatus | str | None = None

@@ -108,6 +108,18 @@ class JobCancelledError(GenevaError, RuntimeError):
     """The job was cancelled; what was computed is kept."""
 
 
+class JobPausedError(GenevaError, RuntimeError):
+    """The job was paused; what was computed is kept, and ``resume()`` goes on with it.
+
+    Attributes
+    ----------
+    by : str
+        Who paused it, ``user@host``.
+    """
+
+    by: str = ""
+
+
 class ImpossibleTransitionError(GenevaError, RuntimeError):
     """A job cannot get from the state that it is in to the one that is asked for."""
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
 from geneva.config import settings
-from geneva.job_future import JobFuture, not_ended
+from geneva.errors import GenevaError, JobPausedError
+from geneva.job_future import JobFuture, check_concurrency, not_ended
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillRun
-from geneva.pipeline.backfill_job import BackfillJob
+from geneva.pipeline.backfill_job import BackfillJob, new_job_id
 from geneva.pipeline.driver import StopSignal
+from geneva.pipeline.job_records import this_driver
 from geneva.pipeline.local_record import LocalRecord
 from geneva.pipeline.passes import run_passes
-from geneva.pipeline.registration import first_progress
+from geneva.pipeline.registration import first_progress, new_record
 from geneva.pipeline.replay import replay
+from geneva.pipeline.resumption import job_again
 from geneva.pipeline.trust import check_trust
 from geneva.progress.display import choose_display
 from geneva.progress.in_turn import InTurn
@@ -29,7 +34,9 @@ from geneva.progress.measured import measured
 from geneva.recorded_job import RecordedJob
 from geneva.runners.pool import session_pool
 from geneva.runners.select import chosen_runner, connect_to_ray, workplace
+from geneva.storage.author import this_author
 from geneva.storage.job_files import JobFiles
+from geneva.storage.leases import Lease
 
 
 def run_job(
@@ -82,7 +89,12 @@ def _run_here(
             runner = place.make_runner
             return BackfillRun(one, place.admit, runner, settings(), show_one, recorded.stop).run()
 
-        return run_passes(job, show, recorded.stop, run_one)
+        try:
+            return run_passes(job, show, recorded.stop, run_one)
+        except JobPausedError:
+            if kind == "process":
+                session_pool().end_idle()
+            raise
 
 
 @contextmanager
@@ -113,12 +125,68 @@ def begin_job(job: BackfillJob, *, runner: str | None, progress: bool) -> JobFut
     if kind != "ray":
         return ThreadJob(job, runner=kind, progress=progress)
     connect_to_ray()
-    from geneva.runners.ray.contexts import track
     from geneva.runners.ray.submission import record_submission, start_driver
 
     record_submission(job, settings())
     start_driver(job, settings(), detached=True)
-    recorded = RecordedJob(job.location.database, job.job_id)
+    return _tracked(job, progress=progress)
+
+
+def resume_job(recorded: RecordedJob, concurrency: int | None = None) -> JobFuture:
+    """Go on with a paused job in the background: on the cluster, or else in this process.
+
+    Parameters
+    ----------
+    recorded, concurrency
+        The job, and its most workers from now on; None keeps what it had.
+
+    Raises
+    ------
+    ImpossibleTransitionError, ColumnBusyError, TableChangedError
+        See :meth:`JobFuture.resume`.
+    """
+    record, here = recorded.record(), this_author()
+    kind = chosen_runner(None)
+    if kind != "ray" and record.runner == "inline":
+        kind = "inline"
+    record.resumed(here, datetime.now(timezone.utc))  # Refuses if it is not paused.
+    job = job_again(recorded.database, record, concurrency)
+    for column in job.columns:
+        check_trust(job.location, column, warnings.warn)
+    cluster = None
+    if kind == "ray":
+        connect_to_ray()
+        from geneva.runners.ray.submission import cluster_name
+
+        cluster = cluster_name()
+    # Who holds the column's lease is the only one to resume the job.
+    lease = Lease(job.location, job.columns[0], job.job_id, new_job_id())
+    lease.acquire()
+    try:
+        now = datetime.now(timezone.utc)
+        driver = None if kind == "ray" else this_driver()
+        as_new = new_record(job, settings(), now, runner=kind, cluster_name=cluster, driver=driver)
+        names = ("runner", "cluster_name", "host", "config", "driver")
+        changes = {name: getattr(as_new, name) for name in names}
+        resumed = recorded.record().resumed(here, now, **changes)
+        files = JobFiles(recorded.database, job.job_id)
+        files.forget_wishes()
+        files.write_record(resumed.to_json())
+    finally:
+        lease.release()
+    if kind != "ray":
+        return ThreadJob(job, runner=kind, progress=False)
+    from geneva.runners.ray.submission import start_driver
+
+    start_driver(job, settings(), detached=True)
+    return _tracked(job, progress=False)
+
+
+def _tracked(job: BackfillJob, *, progress: bool) -> RecordedJob:
+    """Return a job that was given to the cluster, so that the block it began in waits for it."""
+    from geneva.runners.ray.contexts import track
+
+    recorded = RecordedJob(job.location.database, job.job_id, resume_job)
     track(recorded)
     if progress:
         threading.Thread(target=_show_recorded, args=(recorded,), daemon=True).start()
@@ -143,6 +211,8 @@ class ThreadJob(JobFuture):
         self._result: BackfillJobResult | None = None
         self._error: BaseException | None = None
         self._ended = threading.Event()
+        # Once it is paused, it is as any process has it.
+        self._paused: RecordedJob | None = None
         self._thread = threading.Thread(
             target=self._run, args=(runner, progress), name=f"geneva-job-{job.job_id[:8]}"
         )
@@ -167,21 +237,28 @@ class ThreadJob(JobFuture):
 
     def done(self, timeout: float | None = None) -> bool:
         """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""
-        return self._ended.wait(timeout or 0)
+        return self.wait(timeout or 0)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of the job, however it ends, and say whether it has ended."""
-        return self._ended.wait(timeout)
+        began_s = time.monotonic()
+        if not self._ended.wait(timeout):
+            return False
+        if self._paused is None:
+            return True
+        return self._paused.wait(timeout and max(0.0, timeout - (time.monotonic() - began_s)))
 
     def status(self) -> Progress:
         """Return how far the job is."""
-        return self._recorded.progress
+        return self._recorded.progress if self._paused is None else self._paused.status()
 
     def result(self, timeout: float | None = None) -> BackfillJobResult:
         """Wait for the job and return its result, or raise what ended it."""
-        if not self._ended.wait(timeout):
+        if not self.wait(timeout):
             raise not_ended(self.job_id, timeout, self.status())
         self._thread.join()
+        if self._paused is not None:
+            return self._paused.result()
         if self._error is not None:
             raise self._error
         if self._result is None:
@@ -190,11 +267,31 @@ class ThreadJob(JobFuture):
 
     def cancel(self) -> None:
         """Ask the job to stop; what is computed is kept, and ``result()`` raises."""
+        if self._paused is not None:
+            self._paused.cancel()
         self._recorded.cancel()
+
+    def pause(self, timeout: float = 0) -> bool:
+        """Ask the job to pause, and say whether it is by now, waiting at most so many seconds."""
+        if self._paused is None and not self._ended.is_set():
+            self._recorded.pause()
+            self._ended.wait(timeout)
+        return self.paused()
+
+    def resume(self, concurrency: int | None = None) -> JobFuture:
+        """Go on with the job, if it is paused or just pausing."""
+        return RecordedJob(self._job.location.database, self.job_id, resume_job).resume(concurrency)
+
+    def set_concurrency(self, concurrency: int) -> None:
+        """Let the running job have more or fewer workers, at once."""
+        check_concurrency(concurrency)
+        if self._paused is not None:
+            self._paused.set_concurrency(concurrency)
+        self._recorded.set_concurrency(concurrency)
 
     def record(self) -> JobRecord:
         """Return everything that is recorded of the job."""
-        return self._recorded.record
+        return self._recorded.record if self._paused is None else self._paused.record()
 
     def logs(self) -> list[str]:
         """Return the lines that the function printed, as far as they are recorded."""
@@ -211,5 +308,10 @@ class ThreadJob(JobFuture):
             )
         except BaseException as error:  # noqa: BLE001 - raised again by result()
             self._error = error
+            if isinstance(error, JobPausedError):
+                # If it could not be recorded, nobody can resume it.
+                with suppress(GenevaError):
+                    database = self._job.location.database
+                    self._paused = RecordedJob(database, self.job_id, resume_job)
         finally:
             self._ended.set()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+from geneva.errors import InvalidArgumentError
+from geneva.jobs.explanation import explained
 from geneva.jobs.progress import Progress
-from geneva.jobs.record import JobRecord
+from geneva.jobs.record import JobRecord, JobStatus
 from geneva.jobs.result import BackfillJobResult
 
 
@@ -40,6 +42,8 @@ class JobFuture(ABC):
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of the job, however it ends, and say whether it has ended.
 
+        A job that is paused has not ended: it is waited for until somebody resumes or cancels it.
+
         Parameters
         ----------
         timeout
@@ -71,6 +75,99 @@ class JobFuture(ABC):
     @abstractmethod
     def cancel(self) -> None:
         """Ask the job to stop; what is computed is kept, and ``result()`` raises."""
+
+    @abstractmethod
+    def pause(self, timeout: float = 0) -> bool:
+        """Ask the job to pause: what is computed is made durable, and all workers are given back.
+
+        What is complete is committed, and the column is free for others. ``resume()`` goes on, in
+        this or any other process. A job that has ended stays as it is.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait until it is paused.
+
+        Returns
+        -------
+        bool
+            Whether it is paused by now.
+        """
+
+    @abstractmethod
+    def resume(self, concurrency: int | None = None) -> JobFuture:
+        """Go on with a paused job, in the background of this process, or of its Ray cluster.
+
+        It is the same job, of the same id, with the arguments that it began with. One that is just
+        pausing is waited for.
+
+        Parameters
+        ----------
+        concurrency
+            Most workers from now on. Default: as many as before.
+
+        Returns
+        -------
+        JobFuture
+            The job.
+
+        Raises
+        ------
+        ImpossibleTransitionError
+            It is not paused.
+        ColumnBusyError
+            Another job computes the column now; this one stays paused.
+        TableChangedError
+            The column has another function by now.
+        """
+
+    @abstractmethod
+    def set_concurrency(self, concurrency: int) -> None:
+        """Let the running job have more or fewer workers, within about a second.
+
+        Workers that are too many end their batch, make durable what they computed, and go. Further
+        ones start as far as there are resources, and if the rest of the job is worth it.
+        ``record().concurrency`` and ``events()`` tell. A job that has ended stays as it is.
+
+        Parameters
+        ----------
+        concurrency
+            Most workers at once.
+
+        Raises
+        ------
+        InvalidArgumentError
+            That is no whole number of at least 1.
+        ImpossibleTransitionError
+            The job is paused: say it to ``resume()``.
+        """
+
+    def explain(self) -> str:
+        """Say what the job is doing, what limits it, and which setting to change.
+
+        From its own measurements: the stage that takes most of the workers' time, what is waited
+        for, rows that take long, workers that are lost. Of a job that has ended it says how.
+
+        Examples
+        --------
+        >>> import geneva, tempfile
+        >>> db = geneva.connect(tempfile.mkdtemp())
+        >>> docs = db.create_table("docs", [{"text": "one two"}])
+        >>> @geneva.udf
+        ... def words(text: str) -> int:
+        ...     return len(text.split())
+        >>> docs.add_columns({"words": words})
+        >>> job = docs.backfill_async("words", runner="inline")
+        >>> job.wait()
+        True
+        >>> print(job.explain())  # doctest: +ELLIPSIS
+        The job docs.words is done: 1 row in ...
+        """
+        return str(explained(self.record()))
+
+    def paused(self) -> bool:
+        """Say whether the job is paused."""
+        return self.record().status is JobStatus.PAUSED
 
     @abstractmethod
     def record(self) -> JobRecord:
@@ -115,7 +212,24 @@ class JobFuture(ABC):
 
 def not_ended(job_id: str, timeout_s: float | None, now: Progress) -> TimeoutError:
     """Return the error for a job that takes longer than the caller wants to wait."""
+    follows = "It goes on; cancel() stops it."
+    if now.stage == "paused":
+        follows = "It is paused; resume() goes on."
     return TimeoutError(
         f"Job {job_id} has not ended after {timeout_s or 0:g} s; {now.rows_done:,} of "
-        f"{now.rows_total:,} rows are computed. It goes on; cancel() stops it."
+        f"{now.rows_total:,} rows are computed. {follows}"
     )
+
+
+def check_concurrency(concurrency: int) -> None:
+    """Refuse what is no number of workers.
+
+    Raises
+    ------
+    InvalidArgumentError
+        It is none.
+    """
+    if type(concurrency) is not int or concurrency < 1:
+        raise InvalidArgumentError(
+            f"concurrency={concurrency!r}; expected a whole number of at least 1."
+        )

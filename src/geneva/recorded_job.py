@@ -8,19 +8,33 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from geneva import errors
-from geneva.errors import GenevaError, JobNotFoundError, with_details
-from geneva.job_future import JobFuture, not_ended
+from geneva.errors import (
+    GenevaError,
+    ImpossibleTransitionError,
+    JobNotFoundError,
+    with_details,
+)
+from geneva.job_future import JobFuture, check_concurrency, not_ended
 from geneva.jobs.progress import Progress
-from geneva.jobs.record import JobRecord, RecordedError
+from geneva.jobs.record import JobRecord, JobStatus, RecordedError
 from geneva.jobs.result import BackfillJobResult
+from geneva.jobs.wishes import Wish, WishKind, cancelled, sum_of
 from geneva.pipeline.failure import WorkerTraceback
 from geneva.pipeline.job_records import Heartbeats
+from geneva.pipeline.journal import JobEnd
 from geneva.pipeline.replay import column_at, replay
+from geneva.pipeline.tracker import JobTracker, Report
+from geneva.storage.author import this_author
 from geneva.storage.job_files import JobFiles
 from geneva.storage.model import TableLocation
 
 _FIRST_POLL_S = 0.05
 _POLL_S = 0.5
+# While it pauses, its workers end their batches and what is complete is committed.
+_PAUSING_S = 60.0
+
+Resume = Callable[["RecordedJob", "int | None"], JobFuture]
+"""Goes on with a paused job, with a concurrency if one is given."""
 
 
 class RecordedJob(JobFuture):
@@ -32,6 +46,8 @@ class RecordedJob(JobFuture):
         The database's folder or prefix.
     job_id
         The job.
+    resume
+        Goes on with a paused job.
 
     Raises
     ------
@@ -39,7 +55,8 @@ class RecordedJob(JobFuture):
         No such job is recorded.
     """
 
-    def __init__(self, database: TableLocation, job_id: str) -> None:
+    def __init__(self, database: TableLocation, job_id: str, resume: Resume) -> None:
+        self._resume = resume
         self._job_id = job_id
         self._database = database
         self._files = JobFiles(database, job_id)
@@ -106,8 +123,50 @@ class RecordedJob(JobFuture):
 
     def cancel(self) -> None:
         """Ask the job to stop; what is computed is kept, and ``result()`` raises."""
-        if not self.record().status.ended:
-            self._files.ask_cancel()
+        record = self.record()
+        if record.status is JobStatus.PAUSED:
+            # Nobody drives it.
+            end = JobEnd.failed_here(cancelled(self._job_id))
+            JobTracker(self._database, self._job_id).report(Report(record.progress, end=end))
+        elif not record.status.ended:
+            self._wish(WishKind.CANCEL)
+
+    def pause(self, timeout: float = 0) -> bool:
+        """Ask the job to pause, and say whether it is by now, waiting at most so many seconds."""
+        record = self.record()
+        if record.status is not JobStatus.PAUSED and not record.status.ended:
+            self._wish(WishKind.PAUSE)
+            record = self._until_driven_no_more(timeout)
+        return record.status is JobStatus.PAUSED
+
+    def resume(self, concurrency: int | None = None) -> JobFuture:
+        """Go on with the job, if it is paused or just pausing."""
+        if concurrency is not None:
+            check_concurrency(concurrency)
+        wishes = map(Wish.from_json, self._files.read_wishes({}).values())
+        if sum_of(filter(None, wishes)).paused_by:
+            self._until_driven_no_more(_PAUSING_S)
+        return self._resume(self, concurrency)
+
+    def set_concurrency(self, concurrency: int) -> None:
+        """Let the running job have more or fewer workers, within about a second."""
+        check_concurrency(concurrency)
+        record = self.record()
+        if record.status is JobStatus.PAUSED:
+            raise ImpossibleTransitionError(
+                f"Job {self._job_id} is PAUSED and has no workers; "
+                f"resume(concurrency={concurrency}) goes on with so many."
+            )
+        if not record.status.ended:
+            self._wish(WishKind.CONCURRENCY, concurrency)
+
+    def _wish(self, kind: WishKind, concurrency: int = 0) -> None:
+        self._files.add_wish(Wish(kind, this_author(), concurrency).to_json())
+
+    @property
+    def database(self) -> TableLocation:
+        """Where the job is recorded."""
+        return self._database
 
     def logs(self) -> list[str]:
         """Return the lines that the function printed, with worker and rows."""
@@ -130,13 +189,20 @@ class RecordedJob(JobFuture):
                 return
             time.sleep(_POLL_S)
 
-    def _wait(self, timeout_s: float | None) -> JobRecord:
+    def _until_driven_no_more(self, timeout_s: float) -> JobRecord:
+        return self._wait(timeout_s, lambda status: status.ended or status is JobStatus.PAUSED)
+
+    def _wait(
+        self,
+        timeout_s: float | None,
+        enough: Callable[[JobStatus], bool] = lambda status: status.ended,
+    ) -> JobRecord:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         pause_s = _FIRST_POLL_S
         while True:
             record = self.record()
             left_s = pause_s if deadline is None else deadline - time.monotonic()
-            if record.status.ended:
+            if enough(record.status):
                 return record
             if left_s <= 0:
                 return record

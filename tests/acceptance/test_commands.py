@@ -247,7 +247,9 @@ def test_every_command_prints_json_if_asked():
     listed = "tables columns plan preview backfill errors verify gc doctor demo version"
     assert {(name,) for name in listed.split()} <= found
     jobs = {rest[0] for first, *rest in found if first == "jobs"}
-    assert " ".join(sorted(jobs)) == "cancel explain list logs pause resume show watch"
+    assert " ".join(sorted(jobs)) == (
+        "cancel concurrency explain list logs pause resume show watch"
+    )
 
 
 def test_the_guide_lists_every_command_and_metric():
@@ -310,6 +312,26 @@ def test_jobs_are_listed_and_shown(uri, functions):
     late = run("jobs", "cancel", uri, "nightly-out")
     assert (late.exit_code, "has ended already" in late.stderr) == (1, True)
     assert answer("jobs", "logs", uri, "nightly-out") == []
+
+
+def test_a_job_is_steered(uri, make_table, functions):
+    slow = load_function(f"{functions()}:calm")
+    table = make_table(300, 50, name="large")
+    table.add_columns({"out": slow})
+    job = table.backfill_async("out", runner="process", concurrency=1, job_id="nightly")
+    while not job.status().rows_done:
+        time.sleep(0.05)
+    said = answer("jobs", "concurrency", uri, "nightly", "2")
+    assert said["job_id"] == "nightly"
+    assert "docs" not in run("jobs", "explain", uri, "nightly").output
+    assert answer("jobs", "pause", uri, "nightly")["job_id"] == "nightly"
+    assert job.pause(timeout=20)
+    assert answer("jobs", "list", uri, "--status", "PAUSED")[0]["job_id"] == "nightly"
+    assert "resume" in run("jobs", "explain", uri, "nightly").output
+    done = answer("jobs", "resume", uri, "nightly", "--concurrency", "2")
+    assert (done["status"], done["job_id"]) == ("DONE", "nightly")
+    assert job.result(timeout=20).status == "DONE"
+    assert None not in values(table, "out").values()
 
 
 def test_a_job_is_cancelled(uri, make_table, functions):

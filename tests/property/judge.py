@@ -34,6 +34,7 @@ class Judge:
         self.durable: dict[int, int] = {}
         self.gone: set[int] = set()
         self.leaving: set[int] = set()
+        self.most = self.highest = limits.max_workers
         self.stopping: set[int] = set()
         self.starting: Counter[cmd.Role] = Counter()
         self.parts: dict[int, list[Part]] = {f.fragment_id: list(f.parts) for f in plan.fragments}
@@ -164,7 +165,7 @@ class Judge:
     def stop_task(self, worker: int) -> None:
         """Take in that a worker is asked to end its task."""
         assert isinstance(self.known[worker][0], cmd.Apply)
-        assert self.error is not None or worker in self.leaving
+        assert self.error is not None or worker in self.leaving or self._is_surplus(worker)
         self.stopping.add(worker)
 
     def let_go(self, command: cmd.ReleaseWorker | cmd.KillWorker) -> None:
@@ -175,8 +176,25 @@ class Judge:
         else:
             assert not orders
             idle_writer = self.roles[command.worker] is cmd.Role.WRITER
-            assert command.worker in self.leaving or idle_writer
+            surplus = self._is_surplus(command.worker)
+            assert command.worker in self.leaving or idle_writer or surplus
         self.gone.add(command.worker)
+
+    def resize(self, workers: int) -> None:
+        """Take in that the run may have more or fewer workers that compute."""
+        self.most, self.highest = workers, max(self.highest, workers)
+
+    def _is_surplus(self, worker: int) -> bool:
+        """Whether a worker may be asked back, because there are more than there may be.
+
+        Where writers are processes of their own, only who gave the places asks them back.
+        """
+        if self.limits.separate_writers:
+            return False
+        if self.most < len(self.known.keys() - self.leaving) + (worker not in self.known):
+            self.leaving.add(worker)
+            return True
+        return False
 
     def finish_file(self, fragment_id: int, rows: set[int] | None) -> None:
         """Take in that a file was made; ``rows`` are those of a task that was the whole of it."""
@@ -207,9 +225,15 @@ class Judge:
         appliers_starting = self.starting[cmd.Role.APPLIER] + self.starting[cmd.Role.BOTH]
         assert state.scheduler.workers_starting == appliers_starting
         assert state.scheduler.writers_starting == self.starting[cmd.Role.WRITER]
-        assert appliers + appliers_starting <= self.limits.max_workers
+        assert appliers + appliers_starting <= self.highest
         writers = len(self.known) - appliers + self.starting[cmd.Role.WRITER]
-        assert writers <= self.limits.max_workers
+        assert writers <= self.highest
+        if self.error is None and not self.limits.separate_writers:
+            # Those that write go when they have written.
+            asked = {w for w, s in state.scheduler.workers.items() if s.leaving} - self.leaving
+            self.leaving |= asked
+            stay = len(self.known.keys() - self.leaving)
+            assert stay == self.most if asked else stay <= self.most
         for worker in self.leaving & set(self.known):
             if self.error is None:
                 orders = self.known[worker]

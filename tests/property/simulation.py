@@ -36,7 +36,8 @@ class Troubles:
     are how many workers of a role the cluster has room for, each for so many steps, the last one
     for ever; None is room for all. Stuck workers say every few seconds what they are ``stuck_at``,
     or nothing. ``reports`` are how often one that is not stuck says that something takes it long.
-    ``fatal_rows`` are how many rows kill whoever computes them.
+    ``fatal_rows`` are how many rows kill whoever computes them. ``resizes`` are how many workers
+    the run may have, each after so many steps.
     """
 
     losses: int = 0
@@ -54,6 +55,7 @@ class Troubles:
     fatal_rows: int = 0
     stop_after: int | None = None
     rooms: tuple[tuple[int | None, int], ...] = ()
+    resizes: tuple[tuple[int, int], ...] = ()
 
 
 class Injected(Exception):
@@ -145,6 +147,7 @@ class Simulation:
         self.got_stuck = 0
         self.stop_after = troubles.stop_after
         self.rooms = deque(troubles.rooms)
+        self.resizes = deque(troubles.resizes)
         self.room: int | None = None
         self.room_changes_at = 0
         self.waiting = 0
@@ -183,6 +186,10 @@ class Simulation:
         if self.stop_after is not None and self.steps > self.stop_after:
             self.stop_after = None
             self.queue.appendleft(ev.StopRequested(Injected("stop")))
+        if self.resizes and self.steps >= self.resizes[0][1]:
+            workers, _ = self.resizes.popleft()
+            self.judge.resize(workers)
+            self._deliver(ev.ConcurrencyAsked(workers))
         self._give_places()
         acts = [act for i, worker in self.workers.items() for act in self._acts(i, worker)]
         if self.commits:

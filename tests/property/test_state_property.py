@@ -34,6 +34,9 @@ def stages(among: Iterable[Stage]) -> st.SearchStrategy[tuple[Stage | None, ...]
 rooms = st.lists(st.tuples(st.integers(0, 3), st.integers(20, 120)), max_size=3).flatmap(
     lambda changes: st.integers(1, 3).map(lambda last: (*changes, (last, 0)))
 )
+resizes = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 60)), max_size=3).map(
+    lambda changes: tuple(sorted(changes, key=lambda change: change[1]))
+)
 troubles = st.builds(
     Troubles,
     losses=st.integers(0, 8),
@@ -50,6 +53,7 @@ troubles = st.builds(
     commit_failures=st.integers(0, 1),
     stop_after=st.none() | st.integers(0, 60),
     rooms=st.just(()) | rooms,
+    resizes=st.just(()) | resizes,
 )
 
 
@@ -97,6 +101,15 @@ def simulate(
 @given(cases(windows=False), runs(), few)
 def test_without_trouble_everything_is_committed(case, how, outdated):
     assert run(case, how, Troubles(outdated=outdated)).error is None
+
+
+@settings(max_examples=200)
+@given(cases(windows=False), runs(), resizes)
+def test_a_run_with_another_concurrency_loses_no_work(case, how, changes):
+    how = {**how, "separate": False}
+    outcome, simulation = simulate(case, how, Troubles(resizes=changes))
+    assert outcome.error is None
+    event(f"resized: {len(changes) - len(simulation.resizes)}")
 
 
 @settings(max_examples=250)

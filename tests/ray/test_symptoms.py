@@ -104,6 +104,10 @@ def test_zero_percent_while_another_job_holds_everything_names_it_and_the_node(t
             words = ["1 CPU on one node", "job nightly-7 holds 1.3 CPUs", " is free", " on "]
             seen = wait_for(lambda: job.status().waiting_for, 8)
             assert all(word in seen for word in words), seen
+            said = job.explain()
+            for words_of_it in ("docs.out", "A lack of resources limits it", seen,
+                                "Change db.get_job('nightly-7').pause()"):
+                assert words_of_it in said, said
             try:
                 job.result(timeout=20)
             except errors.ResourcesUnavailableError as error:
@@ -112,9 +116,11 @@ def test_zero_percent_while_another_job_holds_everything_names_it_and_the_node(t
             else:
                 raise AssertionError("it did not fail")
             assert job.status().rows_done == 0 and not other.done()
-            other.cancel()
-            assert other.done(timeout=20)
+            assert "A lack of resources limits it" in job.explain(), job.explain()
+            assert db.get_job("nightly-7").pause(timeout=20)
             table.backfill("out", progress=False, concurrency=2, where="id < 20")
+            other.cancel()
+            assert other.done()
         """,
     )
 
@@ -217,6 +223,9 @@ def test_part_way_a_worker_and_the_place_of_a_unit_are_lost_and_the_job_goes_on(
             tenants.append(Tenant.options(scheduling_strategy=here).remote())
         words = ["a further applier needs 1 CPU on one node", "others"]
         wait_for(lambda: all(word in job.status().waiting_for for word in words))
+        words = "limits it: a further applier needs 1 CPU"
+        said = wait_for(lambda: next((t for t in [job.explain()] if words in t), ""))
+        assert "Change job.set_concurrency(1): it asks for no more" in said, said
         assert not job.done() and job.status().rows_done < 400
         result = job.result(timeout=60)
         assert result.metrics["worker_losses"] >= 2, result.metrics
@@ -304,6 +313,10 @@ def test_after_retries_the_error_names_the_place_and_the_rest_is_kept_and_can_be
                    f"on node {node}", "ends or crashes the process",
                    "What was computed before is kept"])
             assert time.monotonic() - began < 30
+            said = db.get_job(db.list_jobs()[0].job_id).explain()
+            for words in ("The loss of workers limits it", "60 of fragment 1",
+                          "Change on_error=[Skip(FatalWorkerError)]"):
+                assert words in said, said
             plan = table.plan_backfill("out")
             assert 0 < plan.total_rows_pending < 400, plan  # Other fragments are done.
             result = table.backfill("out", progress=False, where="id <> 160")

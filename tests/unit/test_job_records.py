@@ -133,7 +133,7 @@ def test_metrics_are_what_was_measured():
         ("RUNNING", Life.UNSURE, 999, WATCH_S, True, Verdict.GOES_ON),  # Clocks differ.
         ("RUNNING", Life.UNSURE, -999, 0, False, Verdict.LOOK_AGAIN),
         ("RUNNING", Life.UNSURE, 9_999, 0, False, Verdict.LOST),
-        ("PAUSED", Life.UNSURE, 31, WATCH_S, False, Verdict.LOST),
+        ("PAUSED", Life.DEAD, 9_999, 9_999, True, Verdict.GOES_ON),
         ("PENDING", Life.UNSURE, 600, 600, False, Verdict.GOES_ON),
         ("PENDING", Life.UNSURE, 9_999, 0, False, Verdict.LOST),
     ],

@@ -573,7 +573,7 @@ def _drive(commit) -> Outcome:
     meter.begin_round(plan, 1)
     job = JobState(plan, Limits(1))
     stop = StopSignal()
-    driver = Driver(job, _OneFile(), commit, meter, stop, None, print, 1, print)
+    driver = Driver(job, _OneFile(), commit, meter, stop, None, print, 1, print, print)
     return driver.run(None)
 
 

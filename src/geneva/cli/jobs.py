@@ -103,13 +103,13 @@ def cancel(
 
 @app.command()
 def pause(uri: Uri, job: JobId, as_json: Json = False) -> None:
-    """Let a job hand out no more work; its workers stay."""
+    """Let a job keep what it computed and give its workers back; resume lets it go on."""
     from geneva.cli import job_page
-    from geneva.cli.job_lookup import asked, job_of
+    from geneva.cli.job_lookup import job_of
 
     with errors_said():
         found = job_of(uri, job)
-        asked(found, "pause")
+        found.pause()
         text = job_page.steered(found.record(), "is asked to pause", as_json=as_json)
     typer.echo(text)
 
@@ -123,24 +123,44 @@ def resume(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Let a job go on that was paused."""
+    """Let a paused job go on, in this process or on the cluster that it is connected to.
+
+    The command waits for its end.
+    """
+    from geneva.cli.backfill import as_json as result_as_json
+    from geneva.cli.job_lookup import job_of
+
+    with errors_said():
+        result = job_of(uri, job).resume(concurrency=concurrency).result()
+    typer.echo(result_as_json(result) if as_json else str(result))
+
+
+@app.command()
+def concurrency(
+    uri: Uri,
+    job: JobId,
+    most: Annotated[int, typer.Argument(min=1, help="The most appliers from now on.")],
+    as_json: Json = False,
+) -> None:
+    """Let a running job have more or fewer appliers."""
     from geneva.cli import job_page
-    from geneva.cli.job_lookup import asked, job_of
+    from geneva.cli.job_lookup import job_of
 
     with errors_said():
         found = job_of(uri, job)
-        asked(found, "resume", **({} if concurrency is None else {"concurrency": concurrency}))
-        text = job_page.steered(found.record(), "is asked to go on", as_json=as_json)
+        found.set_concurrency(most)
+        words = f"is asked to have at most {most}"
+        text = job_page.steered(found.record(), words, as_json=as_json)
     typer.echo(text)
 
 
 @app.command()
 def explain(uri: Uri, job: JobId, as_json: Json = False) -> None:
     """Say why a job is as fast as it is, and what it waits for."""
-    from geneva.cli.job_lookup import asked, in_json, job_of
+    from geneva.cli.job_lookup import in_json, job_of
 
     with errors_said():
-        said = asked(job_of(uri, job), "explain")
+        said = job_of(uri, job).explain()
     typer.echo(in_json(said) if as_json else str(said))
 
 

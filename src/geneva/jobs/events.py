@@ -56,6 +56,11 @@ class BatchRows:
     fragment_id: int
     rows: RowRange
 
+    def __str__(self) -> str:
+        first, last = self.rows.start, self.rows.stop - 1
+        which = f"row {first}" if first == last else f"rows {first} to {last}"
+        return f"{which} of fragment {self.fragment_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
@@ -116,6 +121,29 @@ class WorkersWaiting:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersWithdrawn:
+    """Workers that waited for resources are not waited for any more."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrencyAsked:
+    """The job is to have more or fewer workers from now on.
+
+    Attributes
+    ----------
+    workers : int
+        Most workers at once, as granted.
+    why : str
+        Why so many, for whom.
+    """
+
+    workers: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionPrinted:
     """The function printed whole lines.
 
@@ -151,12 +179,15 @@ class WorkerBusy:
         For how long, of one batch.
     place : str
         What the user reads for it, with its node; empty on one machine.
+    batch : BatchRows or None
+        The rows that it computes, all its threads together.
     """
 
     worker: int
     stage: Stage
     seconds: float
     place: str = ""
+    batch: BatchRows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,4 +336,5 @@ Event: TypeAlias = (
     "WorkerReady | WorkerLost | ReleaseRequested | WorkersWaiting | FunctionPrinted | WorkerBusy"
     " | TaskStarted | RowsApplied | PartWritten | TaskApplied | TaskSplit | TaskFailed"
     " | FragmentWritten | FunctionLetGo | Committed | CommitFailed | Tick | StopRequested"
+    " | WorkersWithdrawn | ConcurrencyAsked"
 )

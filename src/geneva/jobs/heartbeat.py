@@ -55,10 +55,14 @@ def judge_job(
     --------
     >>> judge_job(JobStatus.RUNNING, Life.DEAD, age_s=0.1, watched_s=0)
     <Verdict.LOST: 'lost'>
+    >>> judge_job(JobStatus.PAUSED, Life.DEAD, age_s=9e9, watched_s=9e9)
+    <Verdict.GOES_ON: 'goes on'>
     >>> [judge_job(JobStatus.RUNNING, Life.UNSURE, age, watched).name
     ...  for age, watched in [(2, 0), (90, 0), (90, 3), (7200, 0)]]
     ['GOES_ON', 'LOOK_AGAIN', 'LOST', 'LOST']
     """
+    if status is JobStatus.PAUSED:
+        return Verdict.GOES_ON  # Nobody drives it.
     if life is Life.DEAD:
         return Verdict.LOST
     limit_s = _STUCK_S if life is Life.ALIVE else _LOST_S

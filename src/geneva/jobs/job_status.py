@@ -29,7 +29,7 @@ class JobStatus(str, enum.Enum):
     """Its driver runs."""
 
     PAUSED = "PAUSED"
-    """Its driver runs and hands out no work."""
+    """Somebody paused it: nobody drives it, no worker is its own, and it can go on anywhere."""
 
     DONE = "DONE"
     """It ended well."""

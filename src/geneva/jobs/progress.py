@@ -53,6 +53,15 @@ class Progress:
         Versions of the table that the job committed.
     granted_why : str
         Why it has so many workers at most.
+    long_call_s : float
+        For how long the batch has been computed that takes longest now; 0 while none takes longer
+        than a few seconds.
+    long_call_at : str
+        Which rows these are, and where they are computed.
+    long_call_rows : int
+        How many rows.
+    last_loss : str
+        How a worker was lost last, and where.
     """
 
     job_id: str
@@ -82,6 +91,10 @@ class Progress:
     worker_losses: int = 0
     versions: tuple[int, ...] = ()
     granted_why: str = ""
+    long_call_s: float = 0.0
+    long_call_at: str = ""
+    long_call_rows: int = 0
+    last_loss: str = ""
 
     @property
     def eta_s(self) -> float | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from geneva.errors import ImpossibleTransitionError
 from geneva.jobs.job_status import JobStatus
 from geneva.jobs.metrics import JobMetric, job_metrics
 from geneva.jobs.progress import Progress
@@ -156,6 +157,56 @@ class JobRecord:
         """
         first = ["Job planning"] if self.status is JobStatus.PENDING else []
         return self._with(JobStatus.RUNNING, progress, now, first, [])
+
+    def paused(self, progress: Progress, by: str, now: datetime) -> JobRecord:
+        """Return the record of a job that somebody pauses.
+
+        Raises
+        ------
+        ImpossibleTransitionError
+            It has ended.
+        """
+        if self.status is JobStatus.PENDING:
+            return self.running(progress, now).paused(progress, by, now)
+        idle = replace(
+            progress,
+            stage="paused",
+            finished=False,
+            workers=0,
+            workers_starting=0,
+            workers_waiting=0,
+            waiting_for="",
+            stalls_at="",
+            rows_per_s=0.0,
+        )
+        record = self._with(JobStatus.PAUSED, idle, now, [], [f"Paused by {by}"])
+        return replace(record, driver=None)
+
+    def resumed(self, by: str, now: datetime, **changes: Any) -> JobRecord:
+        """Return the record of a job that goes on.
+
+        Parameters
+        ----------
+        by
+            Who resumes it.
+        now
+            The time.
+        **changes
+            What is different: where it runs and who drives it.
+
+        Raises
+        ------
+        ImpossibleTransitionError
+            It is not paused.
+        """
+        if self.status is not JobStatus.PAUSED:
+            raise ImpossibleTransitionError(
+                f"Job {self.job_id} is {self.status.value}; resume() is for one that is PAUSED. "
+                + ("A new backfill goes on from what it computed." * self.status.ended)
+            )
+        progress = replace(self.progress, stage="planning")
+        record = self._with(JobStatus.RUNNING, progress, now, [], [f"Resumed by {by}"])
+        return replace(record, **changes)
 
     def ended(
         self,

@@ -12,6 +12,7 @@ from geneva.jobs.commands import (
     SplitTask,
     StartWorkers,
     StartWriters,
+    StopTask,
     WriteFragment,
 )
 from geneva.jobs.events import RowsApplied, WorkerLost, WorkerReady
@@ -51,6 +52,8 @@ class Scheduler:
         Workers that were started and are not ready: those that compute, those that only write.
     now_s : float
         The time of the event that is handled, on a monotonic clock.
+    most_workers : int
+        Workers that compute at once at most; may be changed at any time.
     """
 
     def __init__(self, plan: Plan, limits: Limits) -> None:
@@ -60,6 +63,7 @@ class Scheduler:
         self.workers_starting = 0
         self.writers_starting = 0
         self.now_s = 0.0
+        self.most_workers = limits.max_workers
         self._limits = limits
         self._startup_s = limits.startup_s
         self._setup_s = 0.0
@@ -132,7 +136,28 @@ class Scheduler:
 
     def advance(self) -> list[Command]:
         """Return who gets what, who goes, and who is to be started."""
-        return self._assign() + self._release() + self._scale() + self._scale_writers()
+        return (
+            self._shrink()
+            + self._assign()
+            + self._release()
+            + self._scale()
+            + self._scale_writers()
+        )
+
+    def _shrink(self) -> list[Command]:
+        """Ask workers back that are too many: idle ones first, then those that have least to lose.
+
+        Where writers are processes of their own, a worker's place holds one as well. Who gave the
+        places asks whole ones back.
+        """
+        if self._limits.separate_writers:
+            return []
+        here = [(w, state) for w, state in self.workers.items() if not state.leaving]
+        surplus = max(0, len(here) - self.most_workers)
+        here.sort(key=lambda one: (one[1].busy, one[1].rows_at_risk, -one[0]))
+        for _, state in here[:surplus]:
+            state.leaving = True
+        return [StopTask(w) for w, state in here[:surplus] if state.task is not None]
 
     def _release(self) -> list[Command]:
         """Let those go that are asked back, or had nothing to write for long."""
@@ -208,7 +233,7 @@ class Scheduler:
             return []
         startup_s = self._startup_s + self._setup_s
         most = workers_in_memory(
-            self._limits.max_workers, self._limits.memory_bytes, self.pace.peak_memory_bytes
+            self.most_workers, self._limits.memory_bytes, self.pace.peak_memory_bytes
         )
         wanted = workers_wanted(self._workload(), startup_s, most)
         # One that leaves is still in its place; another can come only after it.

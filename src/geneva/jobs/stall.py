@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from geneva.errors import StalledError
 from geneva.jobs.events import (
+    BatchRows,
     Committed,
     Event,
     FragmentWritten,
@@ -116,6 +117,24 @@ class StallWatch:
             since_s = max(since_s, report.since_s)
             until_s = min(until_s, report.heard_s)  # What it has begun since is not known.
         return max(0.0, until_s - since_s) if busy else 0.0
+
+    def longest_call(
+        self, workers: Mapping[int, WorkerState], now_s: float
+    ) -> tuple[float, BatchRows, str] | None:
+        """Return the batch that is computed for the longest time, since when, and where.
+
+        None while none is known to take long.
+        """
+        calls = [
+            (now_s - report.since_s, report.said.batch, report.said.place)
+            for worker, report in self._reports.items()
+            if worker in workers
+            and workers[worker].task is not None
+            and report.said.stage is Stage.UDF
+            and report.said.batch is not None
+            and now_s - report.heard_s <= _SILENT_S
+        ]
+        return max(calls, key=lambda call: call[0], default=None)
 
     def stalled(self, workers: Mapping[int, WorkerState], now_s: float) -> bool:
         """Say whether nothing happened for too long."""

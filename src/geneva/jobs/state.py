@@ -27,6 +27,7 @@ from geneva.jobs.events import (
     BatchRows,
     CommitFailed,
     Committed,
+    ConcurrencyAsked,
     Event,
     FragmentWritten,
     LossCause,
@@ -43,6 +44,7 @@ from geneva.jobs.events import (
     WorkerLost,
     WorkerReady,
     WorkersWaiting,
+    WorkersWithdrawn,
 )
 from geneva.jobs.limits import Limits
 from geneva.jobs.loss_errors import LostPlace, late_start_error, loss_error, start_error
@@ -276,6 +278,12 @@ class JobState:
         worker.leaving = True
         return [StopTask(event.worker)] if worker.task is not None else []
 
+    def _withdrawn(self, event: WorkersWithdrawn) -> None:
+        self.scheduler.workers_starting -= event.count
+
+    def _concurrency_asked(self, event: ConcurrencyAsked) -> None:
+        self.scheduler.most_workers = event.workers
+
     def _committed(self, event: Committed) -> None:
         self._committing = False
         self._outdated |= event.outdated
@@ -378,6 +386,11 @@ class JobState:
         return self._stall.waiting(workers, now_s)
 
     @property
+    def longest_call(self) -> tuple[float, BatchRows, str] | None:
+        """The batch that is computed for the longest time, since when, and where."""
+        return self._stall.longest_call(self.scheduler.workers, self.scheduler.now_s)
+
+    @property
     def _target(self) -> str:
         return f"{self._plan.table_name}.{self._plan.column_name}"
 
@@ -401,6 +414,8 @@ _REACTIONS: dict[type, str] = {
     Tick: "_nothing",
     WorkerBusy: "_nothing",
     WorkersWaiting: "_workers_waiting",
+    WorkersWithdrawn: "_withdrawn",
+    ConcurrencyAsked: "_concurrency_asked",
     ReleaseRequested: "_release_requested",
     WorkerReady: "_worker_ready",
     TaskStarted: "_task_started",

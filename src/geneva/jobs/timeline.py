@@ -30,6 +30,9 @@ def what_happened(before: Progress, now: Progress) -> list[str]:
         told.append(f"Waiting for resources: {now.waiting_for}")
     if now.stalls_at and not before.stalls_at:
         told.append(f"No progress: {now.stalls_at}")
+    if before.workers_granted and now.workers_granted != before.workers_granted:
+        workers = f"{before.workers_granted} to {now.workers_granted}"
+        told.append(f"Concurrency changed from {workers}: {now.granted_why}")
     lost = now.worker_losses - before.worker_losses
     if lost > 0:
         told.append(f"Lost {lost} worker{'s' * (lost != 1)}")

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from geneva.jobs.events import Event, WorkerBusy
+from geneva.jobs.events import BatchRows, Event, WorkerBusy
 from geneva.jobs.stage import Stage
 
 LONG_S = 5.0
@@ -68,6 +68,7 @@ def tell_when_busy(
     activity: Activity,
     emit: Callable[[Event], None],
     place: str = "",
+    batch: Callable[[], BatchRows | None] = lambda: None,
 ) -> None:
     """Start a thread that tells every few seconds what a worker is at for long.
 
@@ -83,6 +84,8 @@ def tell_when_busy(
         Takes the events.
     place
         What the user reads for it, with its node; empty on one machine.
+    batch
+        Returns the rows that it computes.
     """
 
     def look() -> None:
@@ -93,6 +96,6 @@ def tell_when_busy(
             waited_s = time.monotonic() - told_s
             if now is not None and min(now[1], waited_s) >= activity.long_s:
                 told_s += waited_s
-                emit(WorkerBusy(worker, *now, place))
+                emit(WorkerBusy(worker, *now, place, batch()))
 
     threading.Thread(target=look, name="geneva-busy", daemon=True).start()

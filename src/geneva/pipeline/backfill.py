@@ -14,6 +14,7 @@ from functools import partial
 from geneva.config import Settings, signing_key
 from geneva.errors import CommitError
 from geneva.jobs.commands import JobContext, Outcome
+from geneva.jobs.events import ConcurrencyAsked
 from geneva.jobs.limits import Limits
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
@@ -23,7 +24,7 @@ from geneva.jobs.state import JobState
 from geneva.jobs.wording import concurrency_reason
 from geneva.pipeline.admission import Grant, admitted
 from geneva.pipeline.backfill_job import BackfillJob, plan
-from geneva.pipeline.driver import Driver, Runner, StopSignal
+from geneva.pipeline.driver import Driver, Runner, RunnerTraits, StopSignal
 from geneva.pipeline.environment import Versions
 from geneva.pipeline.fitting import (
     batches_within_memory,
@@ -116,8 +117,11 @@ class BackfillRun:
         self._launched_at = datetime.now(timezone.utc)
         self._started_s = time.monotonic()
         progress = Progress(job.job_id, job.location.name, job.column.name)
+        if job.before is not None:
+            self._launched_at, progress = job.before.launched_at, job.before.progress
         self._meter = ProgressMeter(progress, show)
         self._granted = 0
+        self._runner_traits = RunnerTraits()
         self._held: Reservation | None = None
 
     def run(self) -> BackfillJobResult:
@@ -125,7 +129,8 @@ class BackfillRun:
 
         Raises
         ------
-        UDFError, BackfillTimeoutError, StalledError, JobCancelledError, FatalWorkerError
+        UDFError, BackfillTimeoutError, StalledError, JobCancelledError, JobPausedError,
+        FatalWorkerError
             The job ended early; what was computed is kept.
         TableChangedError
             The job ended early; what was computed is kept.
@@ -165,6 +170,8 @@ class BackfillRun:
             # Somebody may have renamed it meanwhile.
             column = as_named(dataset, column)
             self._job = replace(self._job, column=column)
+            asked = self._stop.concurrency or arguments.concurrency
+            arguments = replace(arguments, concurrency=asked)
             job = replace(self._job, arguments=arguments)
             spec, planned = plan(job, dataset, keep_proofs=True)
             grant = self._admit(spec)
@@ -177,7 +184,7 @@ class BackfillRun:
             spec = batches_within_memory(spec, planned, dataset, column, grant, warn)
             warn_of_full_disk(planned, free_bytes(self._job.location), warn)
             with held.tagged(dataset):
-                outcome = self._drive(spec, planned, dataset, grant, warn)
+                outcome = self._drive(spec, planned, dataset, grant, warn, known_peak_bytes)
             self._remove_parts(planned)
             if self._meter.progress.peak_memory_bytes > _HIGHER * known_peak_bytes:
                 known_peak_bytes = self._meter.progress.peak_memory_bytes
@@ -202,8 +209,10 @@ class BackfillRun:
         dataset: Dataset,
         grant: Grant,
         warn: Callable[[str], None],
+        known_peak_bytes: int,
     ) -> Outcome:
         runner = self._make_runner(self._granted)
+        self._runner_traits = runner.traits
         settings = self._settings
         checkpoint_s = spec.checkpoint_interval_s or settings.checkpoint_interval_s
         self._granted = min(self._granted, runner.max_workers)
@@ -254,8 +263,19 @@ class BackfillRun:
             warn=warn,
             commit_timeout_s=limits.stall_timeout_s,
             note_lost=partial(note_lost_row, context, dataset),
+            resized=partial(self._resized, spec, known_peak_bytes),
         )
         return driver.run(context)
+
+    def _resized(self, spec: BackfillSpec, known_peak_bytes: int) -> ConcurrencyAsked:
+        """Grant workers again, for as many as somebody wants now."""
+        asked, by = self._stop.concurrency, self._stop.concurrency_by
+        target = f"{self._job.location.name}.{self._job.column.name}"
+        grant = self._admit(replace(spec, concurrency=asked))
+        grant = workers_within_memory(grant, target, known_peak_bytes, _ignore)
+        most = self._granted = 1 if self._runner_traits.computes_here else grant.workers
+        why = concurrency_reason(asked, most, grant.reason)
+        return ConcurrencyAsked(most, f"{why} by {by}")
 
     def _commit(
         self, source: Dataset, max_retries: int, files: tuple[ColumnFile, ...]

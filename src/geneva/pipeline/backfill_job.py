@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from geneva.jobs.planner import Plan, plan_backfill
+from geneva.jobs.progress import Progress
 from geneva.jobs.spec import BackfillArguments, BackfillSpec, backfill_spec
 from geneva.pipeline.sharing import shared_plan
 from geneva.storage.dataset import Dataset
@@ -17,6 +19,22 @@ from geneva.storage.snapshot import take_snapshot
 def new_job_id() -> str:
     """Return a new, unique id of a job."""
     return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a job did before it was paused.
+
+    Attributes
+    ----------
+    progress : Progress
+        How far it was.
+    launched_at : datetime
+        When it was submitted.
+    """
+
+    progress: Progress
+    launched_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +53,10 @@ class BackfillJob:
         The call of ``backfill``; all drivers of a job on a cluster have the same.
     then : tuple of ComputedColumn
         Columns to compute after that one, in this order.
+    before : Before or None
+        What it did before it was paused, if that can be counted on.
+    resumed_by : str or None
+        Who lets it go on after it was paused; None for one that begins.
     """
 
     job_id: str
@@ -43,6 +65,8 @@ class BackfillJob:
     arguments: BackfillArguments
     call_id: str = field(default_factory=new_job_id)
     then: tuple[ComputedColumn, ...] = ()
+    before: Before | None = None
+    resumed_by: str | None = None
 
     @property
     def columns(self) -> tuple[ComputedColumn, ...]:

@@ -31,7 +31,14 @@ from geneva.jobs.commands import (
     Warn,
     WriteFragment,
 )
-from geneva.jobs.events import CommitFailed, Committed, Event, StopRequested, Tick
+from geneva.jobs.events import (
+    CommitFailed,
+    Committed,
+    ConcurrencyAsked,
+    Event,
+    StopRequested,
+    Tick,
+)
 from geneva.jobs.state import JobState
 from geneva.pipeline.meter import ProgressMeter
 from geneva.storage.commit import CommitResult
@@ -85,6 +92,9 @@ class Runner(Protocol):
     def send(self, command: Apply | WriteFragment | Interruption) -> None:
         """Give a command to the worker that it names."""
 
+    def resize(self, workers: int) -> None:
+        """Take in that the job may have more or fewer workers that compute from now on."""
+
     def kill(self, worker: int) -> None:
         """End a worker at once."""
 
@@ -99,9 +109,19 @@ class Runner(Protocol):
 
 
 class StopSignal:
-    """Lets another thread ask a run to end early."""
+    """Lets another thread ask a run to end early, or to have more or fewer workers.
+
+    Attributes
+    ----------
+    concurrency : int
+        Most workers that somebody asked for since the job began; 0 if nobody did.
+    concurrency_by : str
+        Who.
+    """
 
     def __init__(self) -> None:
+        self.concurrency = 0
+        self.concurrency_by = ""
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         self._listener: Callable[[], None] | None = None
@@ -113,6 +133,11 @@ class StopSignal:
             listener = self._listener
         if listener is not None:
             listener()
+
+    def ask_concurrency(self, workers: int, by: str) -> None:
+        """Ask for more or fewer workers, in this round of the job and all that follow."""
+        with self._lock:
+            self.concurrency_by, self.concurrency = by, workers
 
     def tell(self, listener: Callable[[], None]) -> None:
         """Call somebody when an early end is asked for, in the thread of who asks."""
@@ -174,6 +199,8 @@ class Driver:
         How long the storage may take to answer a commit.
     note_lost
         Stores what went wrong with a row that kills whoever computes it.
+    resized
+        Says how many workers the job has at most when somebody asks for others, and why.
     """
 
     def __init__(
@@ -187,6 +214,7 @@ class Driver:
         warn: Callable[[str], None],
         commit_timeout_s: float,
         note_lost: Callable[[NoteLostRow], None],
+        resized: Callable[[], ConcurrencyAsked],
     ) -> None:
         self._state = state
         self._runner = runner
@@ -197,6 +225,8 @@ class Driver:
         self._warn = warn
         self._commit_timeout_s = commit_timeout_s
         self._note_lost = note_lost
+        self._resized = resized
+        self._concurrency = stop.concurrency
         self._events: deque[Event] = deque()
         self._outcome: Outcome | None = None
         self._stop_passed_on = False
@@ -220,6 +250,7 @@ class Driver:
     def _step(self) -> None:
         if not self._events:
             self._events.extend(self._runner.poll(self._tick_s(time.monotonic())) or [Tick()])
+        self._check_concurrency()
         self._check_stop()
         event = self._events.popleft()
         self._meter.record(event)
@@ -231,6 +262,14 @@ class Driver:
         if self._deadline_s is None or self._stop_passed_on:
             return tick_s
         return max(0.0, min(tick_s, self._deadline_s - now_s))
+
+    def _check_concurrency(self) -> None:
+        asked = self._stop.concurrency
+        if asked != self._concurrency and self._stop.error is None:
+            self._concurrency = asked
+            event = self._resized()
+            self._runner.resize(event.workers)
+            self._events.append(event)
 
     def _check_stop(self) -> None:
         if self._deadline_s is not None and time.monotonic() > self._deadline_s:

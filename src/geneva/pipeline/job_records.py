@@ -96,8 +96,8 @@ def goes_on(text: str) -> bool:
         record = JobRecord.from_json(text)
     except ValueError:
         return False
-    # One that is submitted may be driven by whoever asks.
-    if record.status.ended or record.status is JobStatus.PENDING:
+    # One that is submitted may be driven by whoever asks; one that is paused is driven by nobody.
+    if record.status.ended or record.status in (JobStatus.PENDING, JobStatus.PAUSED):
         return False
     judged = Heartbeats().judge(record)
     return judged is not None and not judged.status.ended

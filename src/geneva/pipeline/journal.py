@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from geneva.errors import JobCancelledError
+from geneva.errors import JobCancelledError, JobPausedError
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import RecordedError
 from geneva.jobs.result import BackfillJobResult
@@ -49,12 +49,15 @@ class JobEnd:
         Whether somebody wanted that.
     words : RecordedError or None
         The error in words.
+    paused_by : str
+        Who paused it; then it has not ended for good.
     """
 
     result: BackfillJobResult | None = None
     error: PackedError | None = None
     cancelled: bool = False
     words: RecordedError | None = None
+    paused_by: str = ""
 
     @classmethod
     def failed(cls, error: BaseException) -> JobEnd:
@@ -68,9 +71,10 @@ class JobEnd:
             words = RecordedError(JobCancelledError.__name__, _CTRL_C)
             return cls(cancelled=True, words=words)
         cancelled = isinstance(error, JobCancelledError)
-        trace = "" if cancelled else traceback_of(error)
+        paused_by = error.by if isinstance(error, JobPausedError) else ""
+        trace = "" if cancelled or paused_by else traceback_of(error)
         words = RecordedError(type(error).__name__, str(error), trace)
-        return cls(cancelled=cancelled, words=words)
+        return cls(cancelled=cancelled, words=words, paused_by=paused_by)
 
     @property
     def recorded(self) -> BackfillJobResult | RecordedError:

@@ -11,13 +11,16 @@ from geneva.config import Settings
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
 from geneva.jobs.result import BackfillJobResult
+from geneva.jobs.wishes import Wish, Wished, WishKind, cancelled, paused
 from geneva.pipeline.backfill_job import BackfillJob
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.job_records import this_driver
 from geneva.pipeline.journal import JobEnd, Journal
-from geneva.pipeline.record_keeper import RecordKeeper, cancelled
+from geneva.pipeline.record_keeper import RecordKeeper
 from geneva.pipeline.registration import first_progress, new_record
 from geneva.pipeline.tracker import JobTracker, Report
+from geneva.storage.author import this_author
+from geneva.storage.job_files import JobFiles
 
 # A job that ends before costs one write.
 _QUICK_S = 0.05
@@ -92,6 +95,18 @@ class LocalRecord:
         """Ask the job to stop."""
         self.stop.ask(cancelled(self._job.job_id))
 
+    def pause(self) -> None:
+        """Ask the job to pause."""
+        by = this_author()
+        # Whoever resumes it while it pauses waits for that.
+        wish = Wish(WishKind.PAUSE, by)
+        JobFiles(self._job.location.database, self._job.job_id).add_wish(wish.to_json())
+        self.stop.ask(paused(self._job.job_id, by))
+
+    def set_concurrency(self, workers: int) -> None:
+        """Ask for more or fewer workers."""
+        self.stop.ask_concurrency(workers, this_author())
+
     @property
     def progress(self) -> Progress:
         """How far the job is."""
@@ -114,10 +129,11 @@ class LocalRecord:
             with contextlib.suppress(RuntimeWarning):
                 warnings.warn(self._failure, RuntimeWarning, stacklevel=2)
 
-    def _deliver(self, report: Report) -> bool:
+    def _deliver(self, report: Report) -> Wished:
         if self._tracker is None:
-            first, database = self._first_record(), self._job.location.database
-            self._tracker = JobTracker(database, self._job.job_id, first)
+            # One that was paused goes on with its record, which says already that it is resumed.
+            first = self._first_record() if self._job.resumed_by is None else None
+            self._tracker = JobTracker(self._job.location.database, self._job.job_id, first)
         return self._tracker.report(report)
 
     def _first_record(self) -> JobRecord:

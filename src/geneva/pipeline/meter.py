@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from geneva.jobs.events import (
     Committed,
+    ConcurrencyAsked,
     Event,
     FragmentWritten,
     RowsApplied,
@@ -42,8 +43,11 @@ class ProgressMeter:
     def __init__(self, progress: Progress, show: Callable[[Progress], None]) -> None:
         self.progress = progress
         self._show = show
-        self._started_s = time.monotonic()
-        self._stage_s = dict.fromkeys(("read", "udf", "checkpoint", "write", "commit"), 0.0)
+        # Of a job that was paused, what it had done before counts.
+        self._started_s = time.monotonic() - progress.elapsed_s
+        self._resumed = progress.rows_total > 0
+        nothing = dict.fromkeys(("read", "udf", "checkpoint", "write", "commit"), 0.0)
+        self._stage_s = {**nothing, **progress.stage_s}
         self._fragment_rows: dict[int, int] = {}
         self._speed = RecentSpeed()
         self._computing = False
@@ -51,13 +55,18 @@ class ProgressMeter:
         self._rows_before = 0
         self._rows_outdated = 0
         self._failed_before = 0
-        self._fragments_done = 0
-        self._rows_committed = 0
+        self._fragments_done = progress.fragments_done
+        self._rows_committed = progress.rows_committed
         self.committed_fragments: set[int] = set()
 
     def begin_round(self, plan: Plan, granted: int, why: str = "") -> None:
         """Take in a plan, and why so many workers; a later one adds what has to be done again."""
         self._rows_before = self.progress.rows_done - self._rows_outdated
+        if self._resumed and self.progress.version == 0:
+            # Its workers may have been ended before they made all durable.
+            self._rows_before = max(0, self.progress.rows_total - plan.total_rows_pending)
+            # Rows that failed are tried again.
+            self._set(rows_failed=0)
         self._rows_outdated = 0
         self._failed_before = self.progress.rows_failed
         self._computing = False
@@ -104,7 +113,11 @@ class ProgressMeter:
                 self._rows_outdated += outdated
                 self._set(stage="committing", rows_ready=self.progress.rows_ready - outdated)
             case WorkerLost():
-                self._set(worker_losses=self.progress.worker_losses + 1)
+                where = "" if event.batch is None else f", at {event.batch}"
+                last = f"{event.component}: {event.cause.value}{where}"
+                self._set(worker_losses=self.progress.worker_losses + 1, last_loss=last)
+            case ConcurrencyAsked():
+                self._set(workers_granted=event.workers, granted_why=event.why)
             case WorkersWaiting():
                 self._set(workers_waiting=event.count, waiting_for=event.reason)
             case TaskFailed() | StopRequested():
@@ -120,6 +133,7 @@ class ProgressMeter:
         self._updated_s = now_s
         rows = self._rows_before + state.scheduler.pace.rows_done
         rows_failed = self._failed_before + state.skips.rows
+        call_s, batch, place = state.longest_call or (0.0, None, "")
         self._set(
             rows_done=min(rows, self.progress.rows_total),
             rows_failed=rows_failed,
@@ -128,6 +142,9 @@ class ProgressMeter:
             workers=state.scheduler.appliers,
             workers_starting=state.scheduler.workers_starting,
             stalls_at=state.stalls_at,
+            long_call_s=call_s,
+            long_call_at="" if batch is None else f"{batch}{place and f' at {place}'}",
+            long_call_rows=0 if batch is None else batch.rows.stop - batch.rows.start,
             elapsed_s=now_s - self._started_s,
             rows_per_s=self._speed.record(now_s, rows),
             stage_s=dict(self._stage_s),
@@ -137,10 +154,17 @@ class ProgressMeter:
     def finish(self, stage: str) -> None:
         """Show the end of the job."""
         elapsed_s = time.monotonic() - self._started_s
+        if self._resumed and stage == "done":
+            # Rows of parts that an earlier run left are committed with others.
+            rows = self.progress.rows_done
+            self._set(rows_committed=rows, rows_ready=rows)
         self._set(
             stage=stage,
             finished=True,
             stalls_at="",
+            long_call_s=0.0,
+            long_call_at="",
+            long_call_rows=0,
             elapsed_s=elapsed_s,
             stage_s=dict(self._stage_s),
             workers=0,

@@ -1,4 +1,4 @@
-"""Keeps a job's record up to date through its tracker, and passes on who wants it cancelled."""
+"""Keeps a job's record up to date through its tracker, and passes on what others wish of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from geneva.errors import JobCancelledError
+from geneva.jobs.wishes import Wished, cancelled, paused
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, Line, Seen
 from geneva.pipeline.tracker import Report
@@ -18,7 +18,7 @@ _MOST_UNWRITTEN = 10_000
 
 
 class RecordKeeper:
-    """Tells the tracker about a job, and the job when somebody cancels it.
+    """Tells the tracker about a job, and the job what others wish of it.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class RecordKeeper:
     stop
         Ends the job.
     deliver
-        Gives a report to the tracker, wherever that is, and says whether to cancel the job.
+        Gives a report to the tracker, wherever that is, and says what is wished of the job.
     failed
         Is told why reports cannot be delivered, once until one can be again.
     heals
@@ -43,7 +43,7 @@ class RecordKeeper:
         job_id: str,
         journal: Journal,
         stop: StopSignal,
-        deliver: Callable[[Report], bool],
+        deliver: Callable[[Report], Wished],
         failed: Callable[[Exception], None],
         *,
         heals: bool = True,
@@ -107,7 +107,7 @@ class RecordKeeper:
         self._unwritten = (self._unwritten + news.lines)[-_MOST_UNWRITTEN:]
         lines = tuple(line.text for line in self._unwritten)
         try:
-            cancel = self._deliver(Report(news.progress, lines, end))
+            wished = self._deliver(Report(news.progress, lines, end))
         except Exception as error:  # noqa: BLE001 - the job matters more than its record
             if not self._failing:
                 self._failing = True
@@ -119,12 +119,13 @@ class RecordKeeper:
         self._unwritten, self._failing = (), False
         if end is not None:
             self._over.set()
-        elif cancel:
+        else:
+            self._pass_on(wished)
+
+    def _pass_on(self, wished: Wished) -> None:
+        if wished.cancelled_by:
             self._stop.ask(cancelled(self._job_id))
-
-
-def cancelled(job_id: str) -> JobCancelledError:
-    """Return the error for a job that somebody stopped."""
-    return JobCancelledError(
-        f"Job {job_id} was cancelled. What was computed is kept; a new backfill goes on from there."
-    )
+        elif wished.paused_by:
+            self._stop.ask(paused(self._job_id, wished.paused_by))
+        if wished.concurrency:
+            self._stop.ask_concurrency(wished.concurrency, wished.concurrency_by)

@@ -17,10 +17,13 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.record import DriverProcess, JobRecord, JobStatus
 from geneva.jobs.spec import backfill_spec
 from geneva.pipeline.backfill_job import BackfillJob
+from geneva.pipeline.resumption import call_of
 
 
 def first_progress(job: BackfillJob) -> Progress:
-    """Return how far a job is that has not begun."""
+    """Return how far a job is that has not begun, or was paused."""
+    if job.before is not None:
+        return job.before.progress
     return Progress(job.job_id, job.location.name, job.column.name)
 
 
@@ -72,7 +75,8 @@ def _config(job: BackfillJob, settings: Settings) -> str:
         given: object = backfill_spec(job.column, job.arguments)
     except InvalidArgumentError:  # It is what ends the job.
         given = job.arguments
-    return json.dumps({**_fields(given), "settings": settings.__getstate__()}, default=_plain)
+    parts = {"settings": settings.__getstate__(), "call": call_of(job)}
+    return json.dumps({**_fields(given), **parts}, default=_plain)
 
 
 def _fields(part: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The tracker: keeps the record of one job beside the database, and listens there for a cancel."""
+"""The tracker: keeps the record of one job beside the database, and reads there what is wished."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
+from geneva.jobs.wishes import NOTHING_WISHED, Wish, Wished, cancelled, sum_of
 from geneva.pipeline.job_records import forget_old_jobs, goes_on
 from geneva.pipeline.journal import JobEnd
 from geneva.storage.job_files import JobFiles
@@ -61,7 +62,8 @@ class JobTracker:
         self._piece = 0
         self._printed, self._printed_chars = "", 0
         self._written_s = self._asked_s = -_INTERVAL_S
-        self._cancel = False
+        self._wishes: dict[str, str] = {}
+        self._wished = NOTHING_WISHED
         if begin is None:
             text = self._files.read_record()
             if text is None:
@@ -70,8 +72,8 @@ class JobTracker:
             self._piece = self._files.pieces()
         self.record: JobRecord = begin
 
-    def report(self, report: Report) -> bool:
-        """Take in a report and write what is due; return whether the job is to be cancelled."""
+    def report(self, report: Report) -> Wished:
+        """Take in a report and write what is due; return what others wish of the job."""
         now_s, ended = time.monotonic(), report.end is not None
         self._take(report)
         if not self._begun:
@@ -80,21 +82,33 @@ class JobTracker:
             self._print(report.lines)
         if ended or now_s - self._written_s >= _INTERVAL_S:
             first = self._written_s < 0
-            self._files.write_record(self.record.to_json(), ended=ended)
+            text = self.record.to_json()
+            self._files.write_record(text, ended=self.record.status.ended)
             self._written_s = now_s
             if first and not ended:
                 forget_old_jobs(self._database)
-        if not self._cancel and not ended and now_s - self._asked_s >= _INTERVAL_S:
-            self._cancel = self._files.cancel_asked()
+        if not ended and now_s - self._asked_s >= _INTERVAL_S:
+            self._read_wishes()
             self._asked_s = now_s
-        return self._cancel
+        return self._wished
+
+    def _read_wishes(self) -> None:
+        self._wishes = self._files.read_wishes(self._wishes)
+        self._wished = sum_of(filter(None, map(Wish.from_json, self._wishes.values())))
 
     def _take(self, report: Report) -> None:
         if self.record.status.ended:
             return  # Its first end is the one that counts.
         now, end = datetime.now(timezone.utc), report.end
+        if end is not None and end.paused_by:
+            # While it was pausing, somebody may have wanted it to end.
+            self._read_wishes()
+            if self._wished.cancelled_by:
+                end = JobEnd.failed_here(cancelled(self.record.job_id))
         if end is None:
             self.record = self.record.running(report.progress, now)
+        elif end.paused_by:
+            self.record = self.record.paused(report.progress, end.paused_by, now)
         else:
             self.record = self.record.ended(
                 report.progress, end.recorded, now, cancelled=end.cancelled

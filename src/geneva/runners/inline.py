@@ -57,6 +57,9 @@ class InlineRunner:
         else:
             self._worker.interrupt(command)
 
+    def resize(self, workers: int) -> None:
+        """Do nothing: there is one worker, whatever is asked for."""
+
     def kill(self, worker: int) -> None:
         """Do nothing: while the driver runs, the worker does not."""
 

@@ -126,6 +126,14 @@ class ProcessPool:
         remove_notes(process.notes)
         return exit_code
 
+    def end_idle(self) -> None:
+        """End the processes that nobody uses, with all that their functions imported."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.end()
+            self.discard(process)
+
     def close(self) -> None:
         """End all processes."""
         with self._lock:

@@ -95,6 +95,10 @@ class ProcessRunner:
             else:
                 self._leaving[worker] = process
 
+    def resize(self, workers: int) -> None:
+        """Take in how many processes the job may have."""
+        self.max_workers = workers
+
     def kill(self, worker: int) -> None:
         """Kill a process."""
         process = self._leased.pop(worker, None)

@@ -47,12 +47,13 @@ def main(worker: int, connection_fd: int, notes: str) -> None:
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)  # The caller is gone.
 
-    host = Worker(worker, emit, FlightRecorder(Path(notes)), memory=PeakMemory())
+    recorder = FlightRecorder(Path(notes))
+    host = Worker(worker, emit, recorder, memory=PeakMemory())
     work: queue.SimpleQueue[Any] = queue.SimpleQueue()
     emit(WorkerReady(worker, startup_s=0.0))
     listener = threading.Thread(target=_listen, args=(connection, host, work), daemon=True)
     listener.start()
-    tell_when_busy(worker, host.activity, emit)
+    tell_when_busy(worker, host.activity, emit, batch=recorder.noted)
     while True:
         command = work.get()
         if isinstance(command, JobContext):

@@ -1,8 +1,10 @@
-"""The files of one job beside the tables: its record, what it printed, the wish to cancel it."""
+"""The files of one job beside the tables: its record, what it printed, what others wish of it."""
 
 from __future__ import annotations
 
 import re
+import time
+import uuid
 from pathlib import Path, PurePosixPath
 
 from geneva.storage.files import JOBS_FOLDER, TableFiles
@@ -40,18 +42,19 @@ class JobFiles:
     --------
     >>> import tempfile
     >>> files = JobFiles(TableLocation(tempfile.mkdtemp()), "j1")
-    >>> files.read_record() is None, files.cancel_asked()
-    (True, False)
+    >>> files.read_record() is None, files.read_wishes({})
+    (True, {})
     >>> files.write_record("{}")
     >>> files.write_lines(0, "seven")
-    >>> files.ask_cancel()
-    >>> files.read_record(), files.read_lines(), files.cancel_asked()
-    ('{}', ['seven'], True)
+    >>> files.add_wish("cancel")
+    >>> files.read_record(), files.read_lines(), list(files.read_wishes({}).values())
+    ('{}', ['seven'], ['cancel'])
     """
 
     def __init__(self, database: TableLocation, job_id: str) -> None:
         self._files = TableFiles(database)
         self._folder = folder_of(job_id)
+        self._wishes = f"{self._folder}/wishes"
         self._local = Path(database.uri) if database.is_local else None
 
     # Nothing here is needed after a crash of the machine, so nothing is forced to the disk.
@@ -85,13 +88,22 @@ class JobFiles:
             found += (self._read(str(path)) or "").splitlines()
         return found
 
-    def ask_cancel(self) -> None:
-        """Ask whoever runs the job to stop it."""
-        self._files.write(f"{self._folder}/cancel", b"cancel\n", durable=False)
+    def add_wish(self, text: str) -> None:
+        """Tell whoever runs the job what is wanted of it."""
+        # In the order of their names; whose clock is off by more than it matters waits for once.
+        name = f"{time.time_ns():020}-{uuid.uuid4().hex[:8]}.json"
+        self._files.write(f"{self._wishes}/{name}", text.encode(), durable=False)
 
-    def cancel_asked(self) -> bool:
-        """Say whether somebody wants the job to stop."""
-        return self._files.exists(f"{self._folder}/cancel")
+    def read_wishes(self, known: dict[str, str]) -> dict[str, str]:
+        """Return all wishes in order, by their names, of which some are known."""
+        names = self._files.list(self._wishes)
+        texts = {name: known.get(name) or self._read(name) for name in names}
+        return {name: text for name, text in texts.items() if text is not None}
+
+    def forget_wishes(self) -> None:
+        """Remove what was wanted of the job before it was paused."""
+        for path in self._files.list(self._wishes):
+            self._files.delete(path)
 
     def clear(self) -> None:
         """Remove what an earlier job of the same id left."""

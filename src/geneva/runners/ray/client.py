@@ -20,6 +20,7 @@ from geneva.errors import (
     EnvironmentMismatchError,
     FatalWorkerError,
     FatalWorkerOOMError,
+    JobPausedError,
     WorkerStartError,
 )
 from geneva.jobs.events import LossCause
@@ -102,6 +103,8 @@ class ClusterRun:
         try:
             with ctrl_c_asks(self._stop, wanted=True):
                 return self._result(self._run())
+        except JobPausedError:
+            raise  # Its driver recorded that.
         except BaseException as error:
             self._record(error)
             if isinstance(error, ClusterUnreachableError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -59,7 +60,8 @@ class ClusterJob:
             What is short, on which node; nothing was reserved or written.
         """
         if self._grant is not None:
-            return self._grant  # By now the job itself holds some of what was free.
+            # By now the job itself holds some of what was free.
+            return replace(self._grant, workers=spec.concurrency)
         shape = ClusterShape(read_nodes().usable)
         what = f"{self._job.location.name}.{self._job.column.name}"
         may_grow = partial(can_add_nodes, self._settings.admission__timeout)

@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from geneva.jobs.wishes import Wished
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.resources.footprint import WRITER_BUNDLE, Components
 from geneva.runners.ray.names import NAMESPACE, component_name
@@ -50,13 +51,13 @@ class ClusterTracker:
         self._actor: Any = None
         self._actors = 0
 
-    def deliver(self, report: Report) -> bool:
-        """Give a report; return whether the job is to be cancelled."""
+    def deliver(self, report: Report) -> Wished:
+        """Give a report; return what others wish of the job."""
         if self._actor is None and report.end is None:
             self._start_actor()
         if self._actor is not None:
             try:
-                answer: bool = ray.get(self._actor.report.remote(report), timeout=_ANSWER_S)
+                answer: Wished = ray.get(self._actor.report.remote(report), timeout=_ANSWER_S)
             except ray.exceptions.RayTaskError:
                 self.close()
                 raise

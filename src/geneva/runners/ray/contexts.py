@@ -190,7 +190,7 @@ def _wait(jobs: list[JobFuture], timeout_s: float | None) -> list[JobFuture]:
     """Wait for jobs and return those that have not ended in time; say so if it takes a while."""
     began_s, said = time.monotonic(), False
     left = list(jobs)
-    while left := [job for job in left if not job.done()]:
+    while left := [job for job in left if not (job.done() or job.paused())]:
         waited_s = time.monotonic() - began_s
         if timeout_s is not None and waited_s >= timeout_s:
             return left

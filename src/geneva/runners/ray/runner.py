@@ -21,6 +21,7 @@ from geneva.jobs.events import (
     TaskApplied,
     TaskFailed,
     WorkerReady,
+    WorkersWithdrawn,
 )
 from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import Envelope, opened
@@ -142,6 +143,16 @@ class RayRunner:
         self._wanted -= 1
         self._departures.add(remote, self._round_id)
 
+    def resize(self, workers: int) -> None:
+        """Take in how many appliers the job may have; places of more are given back whole."""
+        self.max_workers = workers
+        appliers = sum(remote.role is Role.APPLIER for remote in self._remotes.values())
+        withdrawn = min(self._wanted - appliers, self._wanted - workers)
+        if withdrawn > 0:
+            self._wanted -= withdrawn
+            self._events.append(WorkersWithdrawn(withdrawn))
+        self._next_step_s = 0.0
+
     def kill(self, worker: int) -> None:
         """End an actor at once."""
         remote = self._remotes.pop(worker, None)
@@ -196,6 +207,7 @@ class RayRunner:
         if steps.shed is not None:
             self._ask_back(self._units.units[steps.shed], "another job needs its place")
         self._leave_nodes()
+        self._give_back_surplus()
         for unit in self._units.taken_away:
             self._do_without(unit)
         self._give_up_silent_nodes(now_s)
@@ -231,6 +243,13 @@ class RayRunner:
                 # One that is not ready yet is released as soon as it is.
                 self._events.append(ReleaseRequested(worker, why))
         self._remove_if_empty(unit)
+
+    def _give_back_surplus(self) -> None:
+        """Ask the last units back, but never the core, if there are more than may be."""
+        busy = [u for u in self._units.units.values() if u.applier is not None and not u.leaving]
+        surplus = max(0, len(busy) - self.max_workers)
+        for unit in sorted(busy, key=lambda unit: (unit.core, -unit.number))[:surplus]:
+            self._ask_back(unit, "the job is to have fewer workers")
 
     def _leave_nodes(self) -> None:
         """Give back what stands on nodes that are being taken away, while there is time."""

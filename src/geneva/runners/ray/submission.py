@@ -28,11 +28,11 @@ def record_submission(job: BackfillJob, settings: Settings) -> None:
     files = JobFiles(job.location.database, job.job_id)
     files.clear()
     now = datetime.now(timezone.utc)
-    record = new_record(job, settings, now, runner="ray", cluster_name=_cluster_name())
+    record = new_record(job, settings, now, runner="ray", cluster_name=cluster_name())
     files.write_record(record.to_json())
 
 
-def _cluster_name() -> str | None:
+def cluster_name() -> str | None:
     """Return the name that the cluster is defined under, or else its address."""
     return getattr(current_context(), "cluster_name", None) or cluster_address()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geneva.jobs.wishes import Wished
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.storage.model import TableLocation
 
@@ -20,8 +21,8 @@ class TrackerActor:
         self._job_id = job_id
         self._tracker: JobTracker | None = None
 
-    def report(self, report: Report) -> bool:
-        """Take in a report; return whether the job is to be cancelled."""
+    def report(self, report: Report) -> Wished:
+        """Take in a report; return what others wish of the job."""
         # Not opened while the actor is made: Ray reports a failure there as something else.
         if self._tracker is None:
             self._tracker = JobTracker(self._database, self._job_id)

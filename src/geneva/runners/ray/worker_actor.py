@@ -101,7 +101,7 @@ class WorkerActor:
         place = f"{self._component} on node {address}"
         self._host = Worker(self._worker, self._emit, recorder, place, memory=PeakMemory())
         threading.Thread(target=self._compute, args=(recorder,), daemon=True).start()
-        tell_when_busy(self._worker, self._host.activity, self._emit, place)
+        tell_when_busy(self._worker, self._host.activity, self._emit, place, recorder.noted)
         if queue_actor is not None:
             threading.Thread(target=self._take_orders, args=(queue_actor,), daemon=True).start()
         node_id = ray.get_runtime_context().get_node_id()

@@ -1,0 +1,130 @@
+"""What any process can do with a job: pause it, go on with it, give it more or fewer workers."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+import geneva
+from geneva import errors
+from tests.conftest import values
+
+
+@geneva.udf(batch_size=5)
+def slow(id: int) -> int:
+    time.sleep(0.01)
+    return id + 1
+
+
+@geneva.udf(batch_size=5)
+def other(id: int) -> int:
+    time.sleep(0.01)
+    return id + 2
+
+
+def texts(job) -> list[str]:
+    return [event.partition(" ")[2] for event in job.events()]
+
+
+def until(condition, timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def begun(table, runner, **arguments):
+    """Begin a job in the background that has computed some rows."""
+    job = table.backfill_async("out", runner=runner, job_id="j", **arguments)
+    until(lambda: job.status().rows_done)
+    return job
+
+
+@pytest.fixture
+def table(make_table):
+    # The inline runner tells how far it is after each task.
+    table = make_table(160, 20)
+    table.add_columns({"out": slow})
+    return table
+
+
+def test_a_job_pauses_and_goes_on_with_another_concurrency(db, table, runner):
+    job = begun(table, runner, concurrency=1)
+    seen = db.get_job("j")
+    assert seen.pause(timeout=15)
+    for one in (job, seen):
+        assert (one.record().status, one.status().stage, one.status().workers) == (
+            "PAUSED",
+            "paused",
+            0,
+        )
+        assert not one.done()
+        with pytest.raises(TimeoutError, match=r"It is paused; resume\(\) goes on"):
+            one.result(timeout=0.1)
+        with pytest.raises(errors.ImpossibleTransitionError, match=r"resume\(concurrency=3\)"):
+            one.set_concurrency(3)
+    assert not job.wait(timeout=0.1)
+    kept = job.status().rows_done
+    assert 0 < kept < 160
+    assert table.plan_backfill("out").total_rows_pending == 160 - kept
+    (listed,) = db.list_jobs(status="PAUSED")
+    assert listed.progress.rows_done == kept
+    assert seen.pause()
+    if runner == "ray":
+        import ray
+
+        until(lambda: not any(":unit" in g["name"] or ":core" in g["name"] for g in groups(ray)))
+
+    again = db.get_job("j").resume(concurrency=2)
+    assert again.job_id == "j"
+    result = job.result(timeout=60)
+    assert again.result(timeout=10) == seen.result(timeout=10) == result
+    assert result.columns["out"].rows_processed == 160
+    found = {metric.name: (metric.n, metric.total) for metric in job.record().metrics}
+    for name in ("rows_checkpointed", "rows_ready_for_commit", "rows_committed"):
+        assert found[name] == (160, 160)
+    assert result.launched_at <= job.record().launched_at
+    assert job.record().concurrency == (1 if runner == "inline" else 2)
+    assert job.record().versions[-1] == table.to_lance().latest_version
+    happened = texts(job)
+    who = job.record().launched_by
+    assert happened.index(f"Paused by {who}@{job.record().host}") + 1 == happened.index(
+        f"Resumed by {who}@{job.record().host}"
+    )
+    assert happened[-1].endswith("DONE")
+    assert values(table, "out") == {i: i + 1 for i in range(160)}
+    with pytest.raises(errors.ImpossibleTransitionError, match=r"j is DONE.*new backfill"):
+        job.resume()
+
+
+def groups(ray) -> list[dict]:
+    table = ray.util.placement_group_table()
+    return [group for group in table.values() if group["state"] != "REMOVED"]
+
+
+def test_a_running_job_gets_more_workers_and_fewer(db, make_table, runner):
+    table = make_table(800, 20) if runner == "inline" else make_table(8_000, 2_000)
+    table.add_columns({"out": slow})
+    job = begun(table, runner, concurrency=1)
+    db.get_job("j").set_concurrency(2)
+    if runner == "inline":
+        # It has one worker, and hears of it between two tasks.
+        until(lambda: "its runner has no more by" in job.record().concurrency_reason)
+        assert job.record().concurrency == 1
+    else:
+        until(lambda: job.status().workers == 2)
+        until(lambda: "2 of 2 that were asked for by " in job.record().concurrency_reason)
+        done = job.status().rows_done
+        db.get_job("j").set_concurrency(1)
+        until(lambda: job.status().workers == 1 and job.record().concurrency == 1)
+        until(lambda: job.status().rows_done > done)
+        assert sum("Concurrency changed from" in text for text in texts(job)) == 2
+    if runner == "ray":
+        import ray
+
+        until(lambda: not any(":unit" in group["name"] for group in groups(ray)))
+    job.cancel()
+    assert job.wait(10)
+    job.set_concurrency(4)  # It has ended: nothing happens.
+    assert not job.pause()
