@@ -19,6 +19,7 @@ from geneva.errors import CommitError, TableChangedError
 from geneva.storage import fault_points
 from geneva.storage.carry import Carried, Carrier
 from geneva.storage.dataset import Dataset, file_positions, leaf_ids, open_dataset
+from geneva.storage.files import may_heal
 from geneva.storage.held import input_field_ids
 from geneva.storage.history import read_transaction
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
@@ -109,6 +110,9 @@ def commit_column_files(
     )
 
 
+_MOST_UNANSWERED = 2
+
+
 class _Conflict(Exception):  # noqa: N818 - a reason to retry, never seen outside
     """Another writer came first; look again and retry."""
 
@@ -129,6 +133,7 @@ class _Attempt:
         self.carried: tuple[ColumnFile, ...] = ()
         self.outdated: dict[int, str] = {}
         self.tries = 0
+        self._unanswered = 0
         self._source = source
         self._location = location
         self._column = column
@@ -164,6 +169,10 @@ class _Attempt:
             ) from None
         except OSError as error:
             if "not found in existing fragments" in str(error):
+                raise _Conflict(str(error)) from None
+            # Lance does not repeat what may have been done. The next try finds out whether it was.
+            self._unanswered += 1
+            if may_heal(error) and self._unanswered <= _MOST_UNANSWERED:
                 raise _Conflict(str(error)) from None
             raise
         fault_points.passed(fault_points.COMMITTED)

@@ -253,7 +253,8 @@ def distinct_columns(dataset: Dataset) -> list[ComputedColumn]:
     """Return the computed columns of a table that can be run here, a group once."""
     found: dict[int, ComputedColumn] = {}
     for name in computed_columns(dataset):
-        with contextlib.suppress(NotComputedError):  # Another program's.
+        # Another program's, or one that cannot be read.
+        with contextlib.suppress(NotComputedError, KeyError, ValueError):
             column = computed_column(dataset, name)
             found.setdefault(column.field_id, column)
     return list(found.values())

@@ -85,7 +85,7 @@ class TableFiles:
 
         store = LanceFileSession(self._location.uri, storage_options=self._location.options)
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_heal),
+            retry=tenacity.retry_if_exception(may_heal),
             stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_after_delay(_RETRY_S),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=2),
             reraise=True,
@@ -133,7 +133,7 @@ class TableFiles:
                 self._ask(lambda store: store.download_file(path, local))
             except OSError as error:
                 # A store that cannot be reached does not say that the file is missing.
-                if _may_heal(error):
+                if may_heal(error):
                     raise
                 raise FileNotFoundError(f"{self._location.uri}/{path}: {error}") from None
             return pa.py_buffer(local.read_bytes())
@@ -157,7 +157,7 @@ class TableFiles:
         try:
             found = self._ask(lambda store: list(store.list(folder)))
         except OSError as error:
-            if _may_heal(error):
+            if may_heal(error):
                 raise
             return []
         return sorted(p if p.startswith(folder) else f"{folder}/{p}" for p in found)
@@ -209,5 +209,6 @@ def _delete(path: str, store: LanceFileSession) -> None:
         store.delete_file(path)
 
 
-def _may_heal(error: BaseException) -> bool:
+def may_heal(error: BaseException) -> bool:
+    """Say whether a request that failed may succeed when it is made again."""
     return isinstance(error, OSError) and "not found" not in str(error).lower()
