@@ -34,11 +34,12 @@ demo: env  ## Fill real computed columns and search them
 	@$(BIN)/geneva demo
 
 test: env  ## Run the whole default test suite
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 3 --dist loadfile
 	@$(BIN)/pytest -n 2 --store s3 --runner inline $(ON_S3)
 
 test-cluster: env  ## Run the long tests on real Ray clusters: lost nodes, heads, memory, networks
 	@$(BIN)/pytest -m long tests
+	@$(BIN)/pytest -m same_on_ray --runner ray tests/contract
 
 simulate: env  ## Simulate 10,000 schedules of jobs that share clusters; none may hang
 	@$(BIN)/python -m tests.property.simulate

@@ -84,6 +84,7 @@ def test_every_form_computes_every_row(make_table, runner, function, expected):
     assert result.version == lance.dataset(table.uri).version
 
 
+@pytest.mark.same_on_ray
 def test_second_backfill_has_nothing_to_do(make_table, runner):
     table = make_table()
     table.add_columns({"out": double})
@@ -103,6 +104,7 @@ def test_only_appended_rows_are_computed(make_table, runner):
     assert values(table, "out")[1000] == 2000
 
 
+@pytest.mark.same_on_ray
 def test_appended_values_are_kept(make_table, runner):
     table = make_table(10, 10)
     table.add_columns({"out": double})
@@ -113,6 +115,7 @@ def test_appended_values_are_kept(make_table, runner):
     assert table.plan_backfill("out").total_rows_pending == 0
 
 
+@pytest.mark.same_on_ray
 def test_a_null_result_is_computed_and_not_missing(make_table, runner):
     table = make_table()
 
@@ -140,6 +143,7 @@ def test_filter_computes_matching_rows_and_the_rest_later(make_table, runner):
     assert values(table, "out") == {i: 2 * i for i in range(100)}
 
 
+@pytest.mark.same_on_ray
 def test_filter_over_a_new_function_keeps_the_other_values(make_table, runner):
     table = make_table()
     table.add_columns({"out": double})
@@ -322,6 +326,7 @@ class _SeeingRunner(InlineRunner):
         return super().begin(context)
 
 
+@pytest.mark.same_on_ray
 def test_override_for_one_job(make_table, runner):
     table = make_table()
     table.add_columns({"out": double})
@@ -331,6 +336,7 @@ def test_override_for_one_job(make_table, runner):
     assert table.plan_backfill("out").total_rows_pending == 100
 
 
+@pytest.mark.same_on_ray
 def test_deleted_rows_are_not_computed(make_table, runner):
     table = make_table()
     table.delete("id % 3 = 0")
@@ -342,6 +348,7 @@ def test_deleted_rows_are_not_computed(make_table, runner):
     assert values(table, "out") == {i: 2 * i for i in live}
 
 
+@pytest.mark.same_on_ray
 def test_changed_inputs_make_a_column_stale(make_table, runner):
     table = make_table()
     table.add_columns({"a": double})
@@ -357,6 +364,7 @@ def test_changed_inputs_make_a_column_stale(make_table, runner):
     assert values(table, "b")[4] == 5
 
 
+@pytest.mark.same_on_ray
 def test_window_of_fragments(make_table, runner):
     table = make_table(100, 20)
     table.add_columns({"out": double})
@@ -376,6 +384,7 @@ def test_commits_per_granularity(make_table, runner, granularity, versions):
     assert lance.dataset(table.uri).version == before + versions
 
 
+@pytest.mark.same_on_ray
 @pytest.mark.parametrize(
     "sizes",
     [
@@ -400,6 +409,7 @@ def test_sizes_do_not_change_values(make_table, runner, sizes):
     assert not list(Path(table.uri, "_geneva").rglob("*.arrow"))
 
 
+@pytest.mark.same_on_ray
 def test_batch_size_is_what_the_function_sees(make_table, runner):
     table = make_table(100, 100)
 
@@ -444,6 +454,7 @@ def test_struct_fields_blobs_and_vectors(db, runner):
     assert [len(b.read()) for b in blobs] == [6000, 120_000]
 
 
+@pytest.mark.same_on_ray
 def test_blob_columns_keep_old_values(db, runner):
     table = db.create_table("t", [{"id": i} for i in range(20)])
 
@@ -458,6 +469,7 @@ def test_blob_columns_keep_old_values(db, runner):
     assert data["b"].to_pylist() == [b"%d" % i for i in range(20)]
 
 
+@pytest.mark.same_on_ray
 def test_empty_table(db, runner):
     table = db.create_table("t", schema=pa.schema([("id", pa.int64())]))
     table.add_columns({"out": double})
@@ -491,6 +503,7 @@ def test_another_process_can_go_on(make_table, runner, tmp_path):
     assert values(table, "out")[1] == 1001
 
 
+@pytest.mark.same_on_ray
 def test_a_new_function_is_noticed_after_a_compaction(make_table, runner):
     table = make_table(100, 20)
     table.add_columns({"out": double})

@@ -103,6 +103,7 @@ def groups(ray) -> list[dict]:
     return [group for group in table.values() if group["state"] != "REMOVED"]
 
 
+@pytest.mark.same_on_ray
 def test_a_running_job_gets_more_workers_and_fewer(db, make_table, runner):
     table = make_table(800, 20) if runner == "inline" else make_table(8_000, 2_000)
     table.add_columns({"out": slow})

@@ -29,6 +29,7 @@ def files_of(table) -> set[str]:
     return {str(p) for p in Path(table.uri).rglob("*") if p.is_file()}
 
 
+@pytest.mark.same_on_ray
 def test_nothing_is_written_for_bad_arguments(make_table, runner):
     table = make_table()
     table.add_columns({"out": double})
@@ -211,6 +212,7 @@ def test_a_failing_row_is_named_and_everything_before_it_is_kept(make_table, run
     assert values(table, "out") == {i: i for i in range(200)}
 
 
+@pytest.mark.same_on_ray
 @pytest.mark.parametrize(
     ("returned", "words"),
     [
@@ -232,6 +234,7 @@ def test_a_wrong_return_type_names_row_types_and_value(make_table, runner, retur
     assert isinstance(caught.value, TypeError)
 
 
+@pytest.mark.same_on_ray
 @pytest.mark.parametrize(
     ("returned", "words"),
     [
@@ -280,6 +283,7 @@ def test_exceptions_that_python_treats_specially(make_table, runner, raised):
         table.backfill("out", runner=runner, progress=False)
 
 
+@pytest.mark.same_on_ray
 def test_dropped_table(db, make_table, runner):
     table = make_table()
     table.add_columns({"out": double})
@@ -292,6 +296,7 @@ def test_dropped_table(db, make_table, runner):
         db.drop_table("docs")
 
 
+@pytest.mark.same_on_ray
 def test_schema_changes_that_would_break_a_computed_column(make_table, runner):
     table = make_table()
     table.add_columns({"out": double})

@@ -171,6 +171,7 @@ def test_a_sibling_that_was_overwritten_is_stale_for_the_group(make_table, runne
     assert table.verify(deep=True).ok
 
 
+@pytest.mark.same_on_ray
 def test_another_function_for_the_group(make_table, runner):
     table = make_table()
     table.add_columns(size)
@@ -191,6 +192,7 @@ def test_another_function_for_the_group(make_table, runner):
     assert [stored(table, names)[i] for i in (0, 1, 2)] == [*sizes([0, 1]), (2, 1.0, [])]
 
 
+@pytest.mark.same_on_ray
 def test_a_computed_column_of_a_group(make_table, runner):
     @geneva.udf
     def wider(breadth: int | None) -> int:

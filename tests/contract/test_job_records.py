@@ -79,6 +79,7 @@ def test_a_job_that_is_done_is_recorded_in_full(db, make_table, runner):
         _ = job.launched
 
 
+@pytest.mark.same_on_ray
 def test_jobs_are_listed_the_newest_first_and_by_table_and_state(db, make_table, runner):
     table, other = make_table(100, 25), make_table(10, 10, name="other")
     table.add_columns({"out": double, "picky": picky})
@@ -152,6 +153,7 @@ def test_an_id_can_be_used_again_but_not_at_once(db, make_table, where):
     assert (job.record().status, job.column_names, job.logs()) == ("DONE", ["other"], [])
 
 
+@pytest.mark.same_on_ray
 def test_records_are_at_most_two_seconds_old(db, make_table, runner):
     table = make_table(200, 50)
     table.add_columns({"out": slow})

@@ -194,6 +194,7 @@ def test_a_table_without_computed_columns(make_table):
         backfill(make_table(10, 10))
 
 
+@pytest.mark.same_on_ray
 def test_an_error_ends_the_job_and_keeps_what_was_computed(chain, runner):
     @geneva.udf
     def fails(a: int) -> int:
@@ -210,6 +211,7 @@ def test_an_error_ends_the_job_and_keeps_what_was_computed(chain, runner):
     assert values(table, "c") == {i: right(i) for i in range(30)}
 
 
+@pytest.mark.same_on_ray
 def test_in_the_background(chain, runner):
     table = chain(60, 30)
     job = table.backfill_async(["c", "b", "a"], runner=runner)

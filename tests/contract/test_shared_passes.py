@@ -124,6 +124,7 @@ def test_only_what_all_need_is_shared(table, reads):
     assert [done.rows_processed for done in result.columns.values()] == [100, 60, 100]
 
 
+@pytest.mark.same_on_ray
 def test_rows_of_a_filter_and_deleted_ones(table, runner):
     table.delete("id % 10 = 9")
     backfill(table, runner, where="id < 50")

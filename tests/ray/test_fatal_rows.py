@@ -81,6 +81,7 @@ def test_all_kinds_of_fatal_rows_are_found_in_one_job(computed):
     assert found[150]["inputs"] == "id=150"
 
 
+@pytest.mark.long
 def test_fatal_rows_of_a_batch_function_are_found(computed):
     what = {60: CRASH, 110: STUCK}
     found = computed(fatal_batches(what), batch_size=16, row_timeout=0.5)
