@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 TOOLS := build/tools
 UV := $(TOOLS)/bin/uv
 # What is tested on an object store as well: a server on this machine, so only the protocol costs.
-ON_S3 := tests/contract tests/storage/test_conflicts.py tests/storage/test_lineage.py
+ON_S3 := $(addprefix tests/contract/test_,backfill.py checkpoints.py errors.py groups.py) \
+	$(addprefix tests/storage/test_,conflicts.py lineage.py failed_rows_moved.py)
 EXTRAS := --extra demo --extra s3-test --extra ray
 
 # Without compiled bytecode every start of a worker takes about twice as long.
@@ -35,7 +36,7 @@ demo: env  ## Fill real computed columns and search them
 
 test: env  ## Run the whole default test suite
 	@$(BIN)/pytest -n 3 --dist loadfile
-	@$(BIN)/pytest -n 2 --store s3 --runner inline $(ON_S3)
+	@$(BIN)/pytest -n 3 --store s3 --runner inline $(ON_S3)
 
 test-cluster: env  ## Run the long tests on real Ray clusters: lost nodes, heads, memory, networks
 	@$(BIN)/pytest -m long tests
