@@ -168,7 +168,8 @@ def test_lines_in_a_log(program):
     ("first", "where"),
     [
         *((first, kind) for first in ("geneva", "lance", "lancedb") for kind in RUNNERS[:2]),
-        ("lancedb", "ray"),  # A cluster is started the same way, whatever came before.
+        # A cluster is started the same way, whatever came before.
+        pytest.param("lancedb", "ray", marks=pytest.mark.long),
     ],
 )
 def test_silence_on_request(program, first, where, tmp_path):

@@ -98,6 +98,7 @@ def test_failed_computed_null_and_missing_are_three_states(make_table, runner, f
     assert values(table, "out") == expected()
 
 
+@pytest.mark.same_on_ray
 def test_every_failed_row_is_on_record(make_table, runner, form):
     table = make_table()
     table.add_columns({"out": form()})

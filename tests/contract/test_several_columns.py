@@ -71,6 +71,7 @@ def right(i: int) -> int:
     return 10 * (i + 1) + i
 
 
+@pytest.mark.same_on_ray
 def test_columns_are_computed_after_what_they_read(chain, runner):
     table = chain(100, 40)
     result = backfill(table, ["c", "a", "b", "a"], runner, job_id="all-of-them")

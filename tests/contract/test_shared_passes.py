@@ -86,14 +86,8 @@ def reads(monkeypatch):
     return noted
 
 
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        {},
-        {"checkpoint_size": 7},
-        pytest.param({"task_size": 13}, marks=pytest.mark.same_on_ray),
-    ],
-)
+@pytest.mark.same_on_ray
+@pytest.mark.parametrize("sizes", [{}, {"checkpoint_size": 7}, {"task_size": 13}])
 def test_columns_share_a_pass(table, runner, sizes):
     result = backfill(table, runner, **sizes)
     check(table)

@@ -88,14 +88,14 @@ def test_all_kinds_of_fatal_rows_are_found_in_one_job(db, by_row):
     assert "worker" in hog["worker"]
 
 
-@pytest.mark.parametrize("by_row", [True, False], ids=["rows", "batches"])
 @pytest.mark.parametrize(
-    "endless",
+    ("endless", "by_row"),
     [
-        "while True: pass",
+        ("while True: pass", True),
+        ("while True: pass", False),
         # Blocked outside of Python, with and without the interpreter lock.
-        "time.sleep(1000)",
-        "re.match('(a+)+$', 'a' * 40 + 'b')",
+        ("time.sleep(1000)", False),
+        ("re.match('(a+)+$', 'a' * 40 + 'b')", True),
     ],
 )
 def test_an_endless_row_is_found(db, by_row, endless):

@@ -115,7 +115,7 @@ def test_a_paused_job_is_cancelled_and_others_may_have_its_column(db, table):
     kept = job.status().rows_done
     # The column is free, and while somebody else has it the job stays paused.
     rest = table.backfill_async("out", runner="inline", job_id="rest")
-    wait_until(lambda: rest.record().status == "RUNNING")
+    wait_until(lambda: rest.status().rows_done)
     with pytest.raises(errors.ColumnBusyError, match="rest"):
         job.resume()
     assert job.paused()

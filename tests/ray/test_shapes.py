@@ -43,7 +43,7 @@ SHAPE = """
 @pytest.mark.parametrize(
     ("head", "workers", "count", "concurrency"),
     [
-        pytest.param((1, 3), (2, 4), 4, 2, id="small"),
+        pytest.param((1, 3), (2, 4), 4, 2, id="small", marks=pytest.mark.long),
         pytest.param((2, 4), (4, 8), 4, 4, id="medium", marks=pytest.mark.long),
         pytest.param((4, 8), (8, 16), 8, 8, id="large", marks=pytest.mark.long),
     ],
