@@ -44,7 +44,7 @@ def begun(table, runner, **arguments):
 @pytest.fixture
 def table(make_table):
     # The inline runner tells how far it is after each task.
-    table = make_table(160, 20)
+    table = make_table(400, 20)
     table.add_columns({"out": slow})
     return table
 
@@ -66,8 +66,8 @@ def test_a_job_pauses_and_goes_on_with_another_concurrency(db, table, runner):
             one.set_concurrency(3)
     assert not job.wait(timeout=0.1)
     kept = job.status().rows_done
-    assert 0 < kept < 160
-    assert table.plan_backfill("out").total_rows_pending == 160 - kept
+    assert 0 < kept < 400
+    assert table.plan_backfill("out").total_rows_pending == 400 - kept
     (listed,) = db.list_jobs(status="PAUSED")
     assert listed.progress.rows_done == kept
     assert seen.pause()
@@ -80,10 +80,10 @@ def test_a_job_pauses_and_goes_on_with_another_concurrency(db, table, runner):
     assert again.job_id == "j"
     result = job.result(timeout=60)
     assert again.result(timeout=10) == seen.result(timeout=10) == result
-    assert result.columns["out"].rows_processed == 160
+    assert result.columns["out"].rows_processed == 400
     found = {metric.name: (metric.n, metric.total) for metric in job.record().metrics}
     for name in ("rows_checkpointed", "rows_ready_for_commit", "rows_committed"):
-        assert found[name] == (160, 160)
+        assert found[name] == (400, 400)
     assert result.launched_at <= job.record().launched_at
     assert job.record().concurrency == (1 if runner == "inline" else 2)
     assert job.record().versions[-1] == table.to_lance().latest_version
@@ -93,7 +93,7 @@ def test_a_job_pauses_and_goes_on_with_another_concurrency(db, table, runner):
         f"Resumed by {who}@{job.record().host}"
     )
     assert happened[-1].endswith("DONE")
-    assert values(table, "out") == {i: i + 1 for i in range(160)}
+    assert values(table, "out") == {i: i + 1 for i in range(400)}
     with pytest.raises(errors.ImpossibleTransitionError, match=r"j is DONE.*new backfill"):
         job.resume()
 
