@@ -9,6 +9,7 @@ import pytest
 import geneva
 from geneva import errors
 from tests.conftest import values
+from tests.faults.test_processes import wait_until
 
 
 @geneva.udf(batch_size=5)
@@ -27,17 +28,10 @@ def texts(job) -> list[str]:
     return [event.partition(" ")[2] for event in job.events()]
 
 
-def until(condition, timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def begun(table, runner, **arguments):
     """Begin a job in the background that has computed some rows."""
     job = table.backfill_async("out", runner=runner, job_id="j", **arguments)
-    until(lambda: job.status().rows_done)
+    wait_until(lambda: job.status().rows_done)
     return job
 
 
@@ -74,7 +68,9 @@ def test_a_job_pauses_and_goes_on_with_another_concurrency(db, table, runner):
     if runner == "ray":
         import ray
 
-        until(lambda: not any(":unit" in g["name"] or ":core" in g["name"] for g in groups(ray)))
+        wait_until(
+            lambda: not any(":unit" in g["name"] or ":core" in g["name"] for g in groups(ray))
+        )
 
     again = db.get_job("j").resume(concurrency=2)
     assert again.job_id == "j"
@@ -111,20 +107,20 @@ def test_a_running_job_gets_more_workers_and_fewer(db, make_table, runner):
     db.get_job("j").set_concurrency(2)
     if runner == "inline":
         # It has one worker, and hears of it between two tasks.
-        until(lambda: "its runner has no more by" in job.record().concurrency_reason)
+        wait_until(lambda: "its runner has no more by" in job.record().concurrency_reason)
         assert job.record().concurrency == 1
     else:
-        until(lambda: job.status().workers == 2)
-        until(lambda: "2 of 2 that were asked for by " in job.record().concurrency_reason)
+        wait_until(lambda: job.status().workers == 2)
+        wait_until(lambda: "2 of 2 that were asked for by " in job.record().concurrency_reason)
         done = job.status().rows_done
         db.get_job("j").set_concurrency(1)
-        until(lambda: job.status().workers == 1 and job.record().concurrency == 1)
-        until(lambda: job.status().rows_done > done)
+        wait_until(lambda: job.status().workers == 1 and job.record().concurrency == 1)
+        wait_until(lambda: job.status().rows_done > done)
         assert sum("Concurrency changed from" in text for text in texts(job)) == 2
     if runner == "ray":
         import ray
 
-        until(lambda: not any(":unit" in group["name"] for group in groups(ray)))
+        wait_until(lambda: not any(":unit" in group["name"] for group in groups(ray)))
     job.cancel()
     assert job.wait(10)
     job.set_concurrency(4)  # It has ended: nothing happens.

@@ -50,6 +50,8 @@ class Fetched(Noting):
         self.note("set up")
 
     async def __call__(self, id: int) -> int:
+        if id == 70 and (self.folder / "fail").exists():
+            raise ValueError("seventy")
         return 2 * id
 
     async def teardown(self) -> None:
@@ -76,11 +78,12 @@ def test_every_function_that_was_set_up_is_let_go_of(make_table, runner, tmp_pat
     table.backfill("fetched", runner=runner, progress=False)
     assert seen("torn down") == seen("set up") > before
 
-    before = seen("set up")
     (notes / "fail").touch()
-    with pytest.raises(UDFError, match="seventy"):
-        table.backfill("out", runner=runner, progress=False, force=True)
-    assert seen("torn down") == seen("set up") > before
+    for column in ("out", "fetched"):
+        before = seen("set up")
+        with pytest.raises(UDFError, match="seventy"):
+            table.backfill(column, runner=runner, progress=False, force=True)
+        assert seen("torn down") == seen("set up") > before
 
 
 def _told(capfd, *words: str) -> str:

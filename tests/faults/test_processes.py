@@ -39,7 +39,7 @@ def program(folder: Path, text: str) -> list[str]:
     return [sys.executable, str(path), str(folder / "db"), str(folder / "calls")]
 
 
-def wait_until(condition, timeout_s: float = 30) -> None:
+def wait_until(condition, timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -7,6 +7,7 @@ import pytest
 
 import geneva
 from tests.conftest import values
+from tests.faults.test_fatal_rows import fatal, fatal_batches
 
 ROWS = 200
 CRASH = "ctypes.string_at(0)"
@@ -15,28 +16,6 @@ HOG = "held = [b'x' * (32 << 20) for _ in range(100)]"
 LOOP = "while True: pass"
 # It holds the interpreter, so its worker can do nothing about it.
 STUCK = "re.match('(a+)+$', 'a' * 40 + 'b')"
-
-
-def fatal(what: dict[int, str]):
-    def rows(id: int) -> int:
-        import ctypes  # noqa: F401
-        import os  # noqa: F401
-        import re  # noqa: F401
-
-        if id in what:
-            exec(what[id])
-        return id
-
-    return rows
-
-
-def fatal_batches(what: dict[int, str]):
-    one = fatal(what)
-
-    def batches(id: pa.Array) -> pa.Array:
-        return pa.array([one(n) for n in id.to_pylist()], pa.int64())
-
-    return batches
 
 
 @pytest.fixture

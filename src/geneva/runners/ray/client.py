@@ -34,7 +34,7 @@ from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Seen
 from geneva.pipeline.registration import first_progress
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.runners.ray.contexts import job_ended
-from geneva.runners.ray.deaths import cause_of
+from geneva.runners.ray.deaths import cause_of, end_actor
 from geneva.runners.ray.driver_actor import DriverNews
 from geneva.runners.ray.reach import HeadWatch
 from geneva.runners.ray.submission import record_submission, start_driver
@@ -141,8 +141,7 @@ class ClusterRun:
                 self._run_id, self._seen = "", NOTHING_SEEN
                 self._stop_passed_on = False
             finally:
-                with contextlib.suppress(ValueError, ray.exceptions.RayError):
-                    ray.kill(driver)
+                end_actor(driver)
 
     def _follow(self, driver: Any) -> JobEnd:
         reference = self._ask(driver)

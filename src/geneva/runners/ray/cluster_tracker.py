@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from geneva.jobs.wishes import Wished
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.resources.footprint import WRITER_BUNDLE, Components
+from geneva.runners.ray.deaths import end_actor
 from geneva.runners.ray.names import NAMESPACE, component_name
 from geneva.runners.ray.tracker_actor import TrackerActor
 from geneva.storage.model import TableLocation
@@ -77,8 +77,7 @@ class ClusterTracker:
         """End the tracker's actor."""
         actor, self._actor = self._actor, None
         if actor is not None:
-            with contextlib.suppress(ValueError, ray.exceptions.RayError):
-                ray.kill(actor)
+            end_actor(actor)
 
     def _start_actor(self) -> None:
         if time.monotonic() - self._began_s < _TRACKER_AFTER_S or self._actors >= _MOST_TRACKERS:

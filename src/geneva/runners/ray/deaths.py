@@ -1,12 +1,14 @@
-"""Say why an actor is gone, from what Ray raises and what its node still holds."""
+"""End actors, and say why one is gone, from what Ray raises and what its node still holds."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -26,6 +28,12 @@ class PlaceTakenError(Exception):
 
     def __init__(self) -> None:
         super().__init__("its place was taken away: somebody removed its placement group")
+
+
+def end_actor(actor: Any) -> None:
+    """End an actor; one that is gone already, or a cluster that is, is no error."""
+    with contextlib.suppress(ValueError, ray.exceptions.RayError):
+        ray.kill(actor)
 
 
 def cause_of(error: BaseException, node_id: str | None, alive: set[str]) -> LossCause:

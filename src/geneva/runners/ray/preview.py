@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import tempfile
@@ -31,7 +30,7 @@ from geneva.pipeline.peak_memory import PeakMemory
 from geneva.pipeline.rehearsal import Rehearsal, Step, rehearse
 from geneva.pipeline.witness import Witness
 from geneva.runners.preview import after_crashes, crashed, death, out_of_time, outcome
-from geneva.runners.ray.deaths import examine
+from geneva.runners.ray.deaths import end_actor, examine
 from geneva.runners.ray.private import error_log_path
 from geneva.runners.ray.shape import cluster_shape
 from geneva.runners.ray.worker_actor import Hello
@@ -110,8 +109,7 @@ class _OnCluster:
             kind, why = _death(error, hello)
             return crashed(self._witness, why, kind)
         finally:
-            with contextlib.suppress(ValueError, ray.exceptions.RayError):
-                ray.kill(actor)
+            end_actor(actor)
         return False
 
     def _started(self) -> tuple[Any, Hello]:
@@ -121,7 +119,7 @@ class _OnCluster:
         try:
             hello: Hello = ray.get(actor.hello.remote(), timeout=limit_s)
         except ray.exceptions.GetTimeoutError:
-            ray.kill(actor)
+            end_actor(actor)
             raise ResourcesUnavailableError(
                 f"{self._witness.what}: no node had {_asked(self._rehearsal)} within "
                 f"{limit_s:g} s. Run it when other jobs have ended, or with runner='process' on "

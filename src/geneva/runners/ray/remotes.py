@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from geneva.jobs.commands import Role
 from geneva.jobs.events import LossCause, WorkerLost
 from geneva.pipeline.flight_recorder import Verdict
 from geneva.resources.footprint import APPLIER_BUNDLE, WRITER_BUNDLE, Footprint
-from geneva.runners.ray.deaths import Findings, examine
+from geneva.runners.ray.deaths import Findings, end_actor, examine
 from geneva.runners.ray.names import NAMESPACE, component_name
 from geneva.runners.ray.queue_actor import QUEUE_THREADS, QueueActor
 from geneva.runners.ray.units import Unit
@@ -71,8 +70,7 @@ class Remote:
         """End the actor, and its queue."""
         for actor in (self.actor, self.queue):
             if actor is not None:
-                with contextlib.suppress(ValueError, ray.exceptions.RayError):
-                    ray.kill(actor)
+                end_actor(actor)
 
     @property
     def component(self) -> str:
