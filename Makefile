@@ -8,7 +8,7 @@ UV := $(TOOLS)/bin/uv
 # What is tested on an object store as well: a server on this machine, so only the protocol costs.
 ON_S3 := $(addprefix tests/contract/test_,backfill.py checkpoints.py errors.py groups.py) \
 	$(addprefix tests/storage/test_,conflicts.py lineage.py failed_rows_moved.py)
-EXTRAS := --extra demo --extra s3-test --extra ray
+EXTRAS := --extra demo --extra s3-test --extra ray --extra console --extra otel
 
 # Without compiled bytecode every start of a worker takes about twice as long.
 export UV_COMPILE_BYTECODE := 1
