@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from geneva.cli.grid import aligned
-from geneva.cli.job_lines import columns_of, in_short, took_s, where
+from geneva.cli.job_lines import in_short
+from geneva.jobs.job_line import JobLine
 from geneva.jobs.record import JobRecord
 from geneva.progress.wording import STAGE_NAMES, amount, duration, percent, workers
 
@@ -27,7 +28,7 @@ def as_json(record: JobRecord) -> str:
 
 def as_text(record: JobRecord) -> str:
     """Return everything that is recorded of a job, the error with its traceback at the end."""
-    lines = [f"Job {record.job_id}: {columns_of(record)} is {record.status.value}"]
+    lines = [f"Job {record.job_id}: {JobLine.of(record).target} is {record.status.value}"]
     lines += [f"  {name:<10}{text}" for name, text in _facts(record) if text]
     lines += ["", "Metrics", *("  " + line for line in _metrics(record))]
     lines += ["", "Events", *("  " + event for event in record.events)]
@@ -38,15 +39,15 @@ def as_text(record: JobRecord) -> str:
 
 
 def _facts(record: JobRecord) -> Iterator[tuple[str, str]]:
-    now = record.progress
+    now, line = record.progress, JobLine.of(record)
     yield "function", f"{record.udf_name} {record.udf_version[:12]}"
     yield "reads", ", ".join(record.input_columns)
     yield "computes", ", ".join(record.output_columns)
     yield "began", f"{record.launched_at:%Y-%m-%d %H:%M:%S} UTC, by {record.launched_by}"
     if record.completed_at is not None:
         yield "ended", f"{record.completed_at:%Y-%m-%d %H:%M:%S} UTC"
-    yield "took", duration(took_s(record))
-    yield "where", f"{where(record)}, runner {record.runner}"
+    yield "took", duration(line.took_s)
+    yield "where", f"{line.where}, runner {record.runner}"
     failed = f", {now.rows_failed:,} failed" if now.rows_failed else ""
     share = percent(now.rows_done, now.rows_total)
     rows = f"{amount(now.rows_done, now.rows_total, 'row')} ({share}){failed}"

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from geneva._version import __version__
-from geneva.cli import jobs, looking, running
+from geneva.cli import console, jobs, looking, running
 from geneva.cli.arguments import Json
 from geneva.cli.endings import FAILED, errors_said
 
@@ -120,6 +120,7 @@ for run in (running.plan, running.preview, running.backfill):
     app.command()(run)
 for look in (looking.tables, looking.columns, looking.errors, looking.verify, looking.gc):
     app.command()(look)
+app.command()(console.console)
 app.add_typer(jobs.app, name="jobs")
 
 if __name__ == "__main__":

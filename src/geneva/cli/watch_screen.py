@@ -18,8 +18,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from geneva.cli.job_lines import columns_of, short_id, took_s, where
 from geneva.cli.watch import Jobs, as_line
+from geneva.jobs.job_line import JobLine, short_id
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.progress.bars import picture
 from geneva.progress.wording import STAGE_NAMES, duration, left, percent, speed
@@ -112,13 +112,13 @@ def _no_key(timeout_s: float) -> str:
 
 
 def _one(record: JobRecord, console: Console) -> RenderableType:
-    now = record.progress
+    now, line = record.progress, JobLine.of(record)
     head = Text.assemble(
         (f"Job {record.job_id}  ", "bold"),
-        columns_of(record),
+        line.target,
         "  ",
         _status(record),
-        (f"  {duration(took_s(record))}  {record.launched_by}, {where(record)}", "dim"),
+        (f"  {duration(line.took_s)}  {line.launched_by}, {line.where}", "dim"),
     )
     parts: list[RenderableType] = [head, "", picture(now), "", *_workers(record)]
     parts += ["", Text("Time of all workers", "bold"), _stages(now.stage_s)]
@@ -163,7 +163,7 @@ def _all(records: Sequence[JobRecord], console: Console) -> RenderableType:
     if ended:
         parts += ["", Text("Ended", "bold")]
         parts += [
-            Text.assemble(_status(one), f"  {short_id(one.job_id)}  {columns_of(one)}")
+            Text.assemble(_status(one), f"  {short_id(one.job_id)}  {JobLine.of(one).target}")
             for one in ended[:_ENDED_SHOWN]
         ]
     return _page(parts, "q ends this view; jobs go on")
@@ -182,7 +182,7 @@ def _running(records: Sequence[JobRecord]) -> RenderableType:
         now = one.progress
         table.add_row(
             Text(name),
-            Text(columns_of(one)),
+            Text(JobLine.of(one).target),
             _status(one),
             ProgressBar(now.rows_total or 1, now.rows_done, _SMALL_BAR, complete_style="cyan"),
             percent(now.rows_done, now.rows_total),

@@ -62,6 +62,8 @@ class Progress:
         How many rows.
     last_loss : str
         How a worker was lost last, and where.
+    plan : str
+        What was planned, in words.
     """
 
     job_id: str
@@ -95,6 +97,7 @@ class Progress:
     long_call_at: str = ""
     long_call_rows: int = 0
     last_loss: str = ""
+    plan: str = ""
 
     @property
     def eta_s(self) -> float | None:

@@ -78,6 +78,7 @@ class ProgressMeter:
             workers_granted=granted,
             version=plan.version,
             granted_why=why,
+            plan=str(plan),
         )
 
     def record(self, event: Event) -> None:

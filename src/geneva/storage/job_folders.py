@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -34,6 +34,8 @@ class JobFolders:
     >>> JobFiles(database, "j1").write_record("{}")
     >>> dict(JobFolders(database).records())
     {'j1': '{}'}
+    >>> JobFolders(database).ended()
+    {'j1': ''}
     >>> JobFolders(database).remove("j1")
     >>> JobFolders(database).names()
     []
@@ -46,17 +48,26 @@ class JobFolders:
     def names(self) -> list[str]:
         """Return the names of the folders, in no order."""
         if self._local is None:
-            paths = [PurePosixPath(path) for path in self._files.list(JOBS_FOLDER)]
-            return list({path.parent.name for path in paths if path.name in (RECORD, ENDED)})
+            return list(self.ended())
         try:
             with os.scandir(self._local) as found:
                 return [entry.name for entry in found if entry.is_dir()]
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def records(self) -> Iterator[tuple[str, str]]:
-        """Yield the name of each folder with the text of its record."""
-        names = self.names()
+    def ended(self) -> dict[str, str]:
+        """Return all names, each with what stays the same as long as its ended job is the same.
+
+        That is empty for a job that has not ended. On a store that a job ended is all that is told.
+        """
+        if self._local is None:
+            paths = [PurePosixPath(path) for path in self._files.list(JOBS_FOLDER)]
+            found = {path.parent.name: "" for path in paths if path.name == RECORD}
+            return found | {path.parent.name: ENDED for path in paths if path.name == ENDED}
+        return {name: self._ended_local(name) for name in self.names()}
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield names with the texts of their records; those that are gone are passed over."""
         if self._local is not None:
             texts: Iterator[str | None] = map(self._read_local, names)
             yield from ((name, text) for name, text in zip(names, texts, strict=True) if text)
@@ -65,6 +76,10 @@ class JobFolders:
             texts = readers.map(self._read_stored, names)
             yield from ((name, text) for name, text in zip(names, texts, strict=True) if text)
 
+    def records(self) -> Iterator[tuple[str, str]]:
+        """Return the name of each folder with the text of its record."""
+        return self.read(self.names())
+
     def remove(self, name: str) -> None:
         """Remove a folder."""
         if self._local is not None:
@@ -72,6 +87,12 @@ class JobFolders:
             return
         for path in self._files.list(f"{JOBS_FOLDER}/{name}"):
             self._files.delete(path)
+
+    def _ended_local(self, name: str) -> str:
+        try:
+            return str(os.stat(f"{self._local}/{name}/{ENDED}").st_mtime_ns)
+        except OSError:
+            return ""
 
     def _read_local(self, name: str) -> str | None:
         return self._read_first(name, lambda path: Path(f"{self._local}/{path}").read_text("utf-8"))

@@ -1,0 +1,58 @@
+"""`geneva console`: a database in a browser."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+import typer
+
+from geneva.cli.arguments import Uri
+from geneva.cli.endings import errors_said
+
+PORT = 8400
+
+
+def console(
+    uri: Uri,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="The address to listen on. On one that others reach, a token is demanded."
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")
+    ] = PORT,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="GENEVA_CONSOLE_TOKEN",
+            help="What everybody has to know. Default: none on this machine, else a new one.",
+        ),
+    ] = None,
+) -> None:
+    """Serve a page of the database's jobs, tables and clusters, and the same as JSON.
+
+    It runs until Ctrl-C. Jobs do not depend on it.
+    """
+    with errors_said():
+        from geneva.cli.database import database_at
+        from geneva.errors import MissingExtraError
+
+        database = database_at(uri)
+        try:
+            import nicegui  # noqa: F401 - whether it is there
+        except ModuleNotFoundError:
+            raise MissingExtraError(
+                "The console needs NiceGUI. Install it with: pip install 'opengeneva[console]'"
+            ) from None
+        from geneva.console.access import access_for
+        from geneva.console.server import serve
+
+        access = access_for(host, token, secrets.token_urlsafe(24))
+        serve(database, access, port, _ready)
+
+
+def _ready(address: str) -> None:
+    typer.echo(f"The console is at {address}\nCtrl-C ends it; jobs go on.")

@@ -1,0 +1,173 @@
+"""What is recorded of one job, below its charts: facts, plan, metrics, events, error, output."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from nicegui import ui
+
+from geneva.console.job_api import JobDetail
+from geneva.console.pages.failed_rows import FailedRowsView
+from geneva.console.shown import Console
+from geneva.jobs.record import JobRecord
+from geneva.progress.wording import amount, duration
+from geneva.recorded_job import RecordedJob
+
+# Of the arguments: what is no argument, or said elsewhere.
+_INTERNAL = {"settings", "failure_rules", "column"}
+_LINES_SHOWN = 500
+_LINES_EVERY_S = 2.0
+
+
+class Facts:
+    """Shows what is recorded of a job.
+
+    Parameters
+    ----------
+    console
+        What pages show.
+    job
+        The job.
+    """
+
+    def __init__(self, console: Console, job: RecordedJob) -> None:
+        self._job = job
+        with ui.tabs().props("dense no-caps align=left mobile-arrows").classes("g-tabs") as tabs:
+            names = ("Events", "Details", "Plan", "Metrics", "Error", "Failed rows", "Output")
+            made = [ui.tab(name) for name in names]
+        one, two, three, four, self._error_tab, self._failed_tab, self._output_tab = made
+        with ui.tab_panels(tabs, value=one).props("keep-alive").classes("g-panels") as self._panels:
+            with ui.tab_panel(one):
+                self._events = ui.element("ol").classes("g-events")
+            with ui.tab_panel(two):
+                self._details = _pairs()
+            with ui.tab_panel(three):
+                self._plan = _text()
+            with ui.tab_panel(four):
+                self._metrics = (
+                    ui.table(
+                        rows=[],
+                        columns=[
+                            {"name": "name", "label": "Name", "field": "name", "align": "left"},
+                            {"name": "n", "label": "n", "field": "n", "align": "right"},
+                            {"name": "total", "label": "of", "field": "total", "align": "right"},
+                            {"name": "desc", "label": "", "field": "desc", "align": "left"},
+                        ],
+                        row_key="name",
+                        pagination=0,
+                    )
+                    .props("flat dense hide-pagination")
+                    .classes("g-table")
+                )
+            with ui.tab_panel(self._error_tab):
+                self._traceback = _text()
+            with ui.tab_panel(self._failed_tab):
+                self._failed = FailedRowsView(console, job)
+            with ui.tab_panel(self._output_tab):
+                self._output = _text()
+        self._tabs = tabs
+        tabs.on_value_change(self._show_chosen)
+        ui.timer(_LINES_EVERY_S, self._show_chosen)
+        self._shown: dict[str, str] = {}
+        self._told: tuple[str, ...] = ()
+
+    def show(self, record: JobRecord, detail: JobDetail) -> None:
+        """Show a record."""
+        self._show_events(record.events)
+        self._show_details(detail)
+        self._plan.set_text(detail.plan or "It is not planned yet.")
+        self._metrics.rows = [
+            {
+                "name": one.name,
+                "n": _number(one.n),
+                "total": "" if one.total is None else _number(one.total),
+                "desc": one.desc,
+            }
+            for one in detail.metrics
+        ]
+        self._failed_tab.set_visibility(record.progress.rows_failed > 0)
+        error = record.error
+        self._error_tab.set_visibility(error is not None)
+        if error is not None:
+            self._traceback.set_text(f"{error.traceback}\n{error.kind}: {error.message}".strip())
+
+    def _show_events(self, events: tuple[str, ...]) -> None:
+        told = self._told
+        if events[: len(told)] != told:
+            # The earliest of very many are not kept.
+            self._events.clear()
+            told = ()
+        with self._events:
+            for event in events[len(told) :]:
+                time, _, words = event.partition(" ")
+                with ui.element("li"):
+                    ui.label(time[:19].replace("T", " ")).classes("g-time").tooltip("UTC")
+                    ui.label(words)
+        self._told = events
+
+    def _show_details(self, detail: JobDetail) -> None:
+        facts = dict(_facts(detail))
+        if facts == self._shown:
+            return
+        self._shown = facts
+        self._details.clear()
+        with self._details:
+            for name, text in facts.items():
+                with ui.element("dt"):
+                    ui.label(name)
+                with ui.element("dd"):
+                    ui.label(text)
+
+    async def _show_chosen(self) -> None:
+        """Read what is read only where it is looked at."""
+        if self._tabs.value == "Failed rows":
+            await self._failed.refresh()
+        elif self._tabs.value == "Output":
+            await self._show_output()
+
+    async def _show_output(self) -> None:
+        lines = await asyncio.to_thread(self._job.logs)
+        more = len(lines) - _LINES_SHOWN
+        head = [f"... {more:,} earlier lines"] if more > 0 else []
+        text = "\n".join([*head, *lines[-_LINES_SHOWN:]])
+        self._output.set_text(text or "The function has printed nothing.")
+
+
+def _facts(detail: JobDetail) -> list[tuple[str, str]]:
+    line = detail.job
+    said = [
+        ("Function", f"{detail.udf_name}, version {detail.udf_version[:12]}"),
+        ("Digest of its pickle", detail.udf_digest),
+        ("Reads", ", ".join(detail.input_columns)),
+        ("Computes", ", ".join(line.columns)),
+        ("Took", duration(line.took_s)),
+        ("Runs with", f"{line.runner}, {line.where}"),
+        ("Fragments", amount(detail.fragments_done, detail.fragments_total, "fragment")),
+        ("Versions committed", ", ".join(map(str, detail.versions))),
+        ("Most workers", f"{detail.concurrency}: {detail.concurrency_reason}"),
+        ("Waits for", detail.waiting_for),
+        ("Arguments", _arguments(detail.arguments)),
+    ]
+    return [(name, text) for name, text in said if text]
+
+
+def _arguments(given: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name}={value}"
+        for name, value in given.items()
+        if name not in _INTERNAL and value not in (None, False, "", [])
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() or value >= 100 else f"{value:.3g}"
+
+
+def _pairs() -> ui.element:
+    return ui.element("dl").classes("g-pairs")
+
+
+def _text() -> ui.label:
+    return ui.label().classes("g-text").props('tabindex="0"')
