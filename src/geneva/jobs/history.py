@@ -95,7 +95,7 @@ class WorkerSpan:
     worker : int
         Its number. One that came after it was gone may have the same.
     component : str
-        What the user reads for it, with its node on a cluster: "applier 3 on node 10.0.0.7".
+        What the user reads for it, with its node on a cluster: "applier-3 on node 10.0.0.7".
     role : str
         "worker", which computes and writes, "applier" or "writer".
     began_s, ended_s : float, float or None
@@ -176,8 +176,6 @@ class JobHistory:
         Tasks of one worker are merged to spans of at most so many seconds; 0 while none are.
     workers_dropped : int
         Earlier workers that are left out, with their tasks.
-    tasks_dropped : int
-        Earlier spans of tasks that are left out, because merging was not enough.
 
     Examples
     --------
@@ -192,7 +190,6 @@ class JobHistory:
     interval_s: float = FIRST_INTERVAL_S
     resolution_s: float = 0.0
     workers_dropped: int = 0
-    tasks_dropped: int = 0
 
     @property
     def elapsed_s(self) -> float:
