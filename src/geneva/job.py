@@ -14,6 +14,7 @@ from typing import Any
 from geneva.config import settings
 from geneva.errors import GenevaError, JobPausedError
 from geneva.job_future import JobFuture, check_concurrency, not_ended
+from geneva.jobs.history import JobHistory
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord
 from geneva.jobs.result import BackfillJobResult
@@ -86,8 +87,15 @@ def _run_here(
 
         def run_one(one: BackfillJob, show_one: Callable[[Progress], None]) -> BackfillJobResult:
             place = workplace(kind, one, recorded.journal.print, recorded.stop)
-            runner = place.make_runner
-            return BackfillRun(one, place.admit, runner, settings(), show_one, recorded.stop).run()
+            return BackfillRun(
+                one,
+                place.admit,
+                place.make_runner,
+                settings(),
+                show_one,
+                recorded.stop,
+                chronicle=recorded.chronicle,
+            ).run()
 
         try:
             return run_passes(job, show, recorded.stop, run_one)
@@ -292,6 +300,12 @@ class ThreadJob(JobFuture):
     def record(self) -> JobRecord:
         """Return everything that is recorded of the job."""
         return self._recorded.record if self._paused is None else self._paused.record()
+
+    def history(self) -> JobHistory:
+        """Return how the job went over time until now."""
+        if self._paused is not None:
+            return self._paused.history()
+        return self._recorded.chronicle.history()
 
     def logs(self) -> list[str]:
         """Return the lines that the function printed, as far as they are recorded."""

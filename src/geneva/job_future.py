@@ -7,6 +7,7 @@ from typing import Any
 
 from geneva.errors import InvalidArgumentError
 from geneva.jobs.explanation import explained
+from geneva.jobs.history import JobHistory
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.jobs.result import BackfillJobResult
@@ -176,6 +177,41 @@ class JobFuture(ABC):
     def events(self) -> list[str]:
         """Return what happened to the job, each with its time; of very many, the latest."""
         return list(self.record().events)
+
+    @abstractmethod
+    def history(self) -> JobHistory:
+        """Return how the job went over time: samples, and what its workers did when.
+
+        It is recorded with the job, also if nobody watches, and has a bounded size: that of a long
+        job is coarser. Seen from another process it is at most about four seconds old. Of a job
+        that took less than two seconds nothing is stored but its record, from which its beginning
+        and its end follow, without workers; who holds the job itself sees all.
+
+        Returns
+        -------
+        JobHistory
+            Its times are seconds since the job began; while it is paused they stand still.
+
+        Examples
+        --------
+        >>> import geneva, tempfile
+        >>> db = geneva.connect(tempfile.mkdtemp())
+        >>> docs = db.create_table("docs", [{"text": "one two"}])
+        >>> @geneva.udf
+        ... def words(text: str) -> int:
+        ...     return len(text.split())
+        >>> docs.add_columns({"words": words})
+        >>> job = docs.backfill_async("words", runner="inline")
+        >>> job.wait()
+        True
+        >>> history = job.history()
+        >>> history.samples[0].rows_done, history.samples[-1].rows_done
+        (0, 1)
+        >>> [(span.component, span.end) for span in history.workers]
+        [('the calling thread', 'released')]
+        >>> [(span.kind, span.rows) for span in history.tasks]
+        [('apply', RowRange(start=0, stop=1))]
+        """
 
     @abstractmethod
     def logs(self) -> list[str]:

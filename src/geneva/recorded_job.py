@@ -15,11 +15,13 @@ from geneva.errors import (
     with_details,
 )
 from geneva.job_future import JobFuture, check_concurrency, not_ended
+from geneva.jobs.history import JobHistory
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord, JobStatus, RecordedError
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.wishes import Wish, WishKind, cancelled, sum_of
 from geneva.pipeline.failure import WorkerTraceback
+from geneva.pipeline.job_history import recorded_history
 from geneva.pipeline.job_records import Heartbeats
 from geneva.pipeline.journal import JobEnd
 from geneva.pipeline.replay import column_at, replay
@@ -167,6 +169,10 @@ class RecordedJob(JobFuture):
     def database(self) -> TableLocation:
         """Where the job is recorded."""
         return self._database
+
+    def history(self) -> JobHistory:
+        """Return how the job went over time; while it runs, at most about four seconds old."""
+        return recorded_history(self._database, self.record())
 
     def logs(self) -> list[str]:
         """Return the lines that the function printed, with worker and rows."""

@@ -23,11 +23,12 @@ class StageTimes:
 
 @dataclass(frozen=True, slots=True)
 class WorkerReady:
-    """A worker can take commands."""
+    """A worker can take commands; ``component`` is what the user reads for it, with its place."""
 
     worker: int
     startup_s: float
     role: Role = Role.BOTH
+    component: str = ""
 
 
 class LossCause(enum.Enum):

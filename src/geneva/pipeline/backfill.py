@@ -24,6 +24,7 @@ from geneva.jobs.state import JobState
 from geneva.jobs.wording import concurrency_reason
 from geneva.pipeline.admission import Grant, admitted
 from geneva.pipeline.backfill_job import BackfillJob, plan
+from geneva.pipeline.chronicle import Chronicle
 from geneva.pipeline.driver import Driver, Runner, RunnerTraits, StopSignal
 from geneva.pipeline.environment import Versions
 from geneva.pipeline.fitting import (
@@ -94,6 +95,8 @@ class BackfillRun:
         The caller's versions, where workers live in another environment.
     warn
         Takes warnings.
+    chronicle
+        Keeps the job's history.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class BackfillRun:
         stop: StopSignal,
         versions: Versions = (),
         warn: Callable[[str], None] = warnings.warn,
+        chronicle: Chronicle | None = None,
     ) -> None:
         self._job = job
         self._admit = admit
@@ -119,7 +123,9 @@ class BackfillRun:
         progress = Progress(job.job_id, job.location.name, job.column.name)
         if job.before is not None:
             self._launched_at, progress = job.before.launched_at, job.before.progress
-        self._meter = ProgressMeter(progress, show)
+        self._chronicle = chronicle or Chronicle()
+        self._chronicle.begin_pass(progress)
+        self._meter = ProgressMeter(progress, self._chronicle.listening(show))
         self._granted = 0
         self._runner_traits = RunnerTraits()
         self._held: Reservation | None = None
@@ -264,6 +270,7 @@ class BackfillRun:
             commit_timeout_s=limits.stall_timeout_s,
             note_lost=partial(note_lost_row, context, dataset),
             resized=partial(self._resized, spec, known_peak_bytes),
+            chronicle=self._chronicle,
         )
         return driver.run(context)
 

@@ -40,6 +40,7 @@ from geneva.jobs.events import (
     Tick,
 )
 from geneva.jobs.state import JobState
+from geneva.pipeline.chronicle import Chronicle
 from geneva.pipeline.meter import ProgressMeter
 from geneva.storage.commit import CommitResult
 from geneva.storage.model import ColumnFile
@@ -201,6 +202,8 @@ class Driver:
         Stores what went wrong with a row that kills whoever computes it.
     resized
         Says how many workers the job has at most when somebody asks for others, and why.
+    chronicle
+        Is told what workers do.
     """
 
     def __init__(
@@ -215,6 +218,7 @@ class Driver:
         commit_timeout_s: float,
         note_lost: Callable[[NoteLostRow], None],
         resized: Callable[[], ConcurrencyAsked],
+        chronicle: Chronicle | None = None,
     ) -> None:
         self._state = state
         self._runner = runner
@@ -226,6 +230,7 @@ class Driver:
         self._commit_timeout_s = commit_timeout_s
         self._note_lost = note_lost
         self._resized = resized
+        self._chronicle = chronicle or Chronicle()
         self._concurrency = stop.concurrency
         self._events: deque[Event] = deque()
         self._outcome: Outcome | None = None
@@ -235,6 +240,7 @@ class Driver:
     def run(self, context: JobContext) -> Outcome:
         """Drive the run until the state machine says that it is finished."""
         ready, starting = self._runner.begin(context)
+        self._chronicle.begin_round(ready, here=self._runner.traits.computes_here)
         try:
             with ctrl_c_asks(self._stop, wanted=not self._runner.traits.computes_here):
                 self._execute(self._state.begin(ready, starting, time.monotonic()))
@@ -244,6 +250,7 @@ class Driver:
                     except KeyboardInterrupt as interrupt:
                         self._stop.ask(interrupt)
         finally:
+            self._chronicle.end_round()
             self._runner.end()
         return self._outcome
 
@@ -254,6 +261,7 @@ class Driver:
         self._check_stop()
         event = self._events.popleft()
         self._meter.record(event)
+        self._chronicle.record(event)
         self._execute(self._state.handle(event, time.monotonic()))
         self._meter.update(self._state)
 
@@ -280,6 +288,7 @@ class Driver:
 
     def _execute(self, commands: list[Command]) -> None:
         for command in commands:
+            self._chronicle.gave(command)
             match command:
                 case StartWorkers():
                     self._runner.start_workers(command.count)

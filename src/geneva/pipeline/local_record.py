@@ -13,7 +13,9 @@ from geneva.jobs.record import JobRecord
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.wishes import Wish, Wished, WishKind, cancelled, paused
 from geneva.pipeline.backfill_job import BackfillJob
+from geneva.pipeline.chronicle import Chronicle
 from geneva.pipeline.driver import StopSignal
+from geneva.pipeline.job_history import stored_history
 from geneva.pipeline.job_records import this_driver
 from geneva.pipeline.journal import JobEnd, Journal
 from geneva.pipeline.record_keeper import RecordKeeper
@@ -48,11 +50,14 @@ class LocalRecord:
         Ends the job; somebody who cancels it from another process asks this too.
     journal : Journal
         What the job tells.
+    chronicle : Chronicle
+        How it goes.
     """
 
     def __init__(self, job: BackfillJob, settings: Settings, runner: str) -> None:
         self.stop = StopSignal()
         self.journal = Journal(first_progress(job))
+        self.chronicle = Chronicle()
         self._job = job
         self._settings = settings
         self._runner = runner
@@ -66,6 +71,7 @@ class LocalRecord:
             self.stop,
             self._deliver,
             self._note_failure,
+            self.chronicle,
             # What a disk refuses, it refuses a moment later.
             heals=not job.location.database.is_local,
         )
@@ -84,6 +90,8 @@ class LocalRecord:
         try:
             if not self._begun:
                 self.begin()
+            if self._job.resumed_by is not None:
+                self.chronicle.go_on(stored_history(self._job.location.database, self._job.job_id))
             result = work()
         except BaseException as error:
             self._end(JobEnd.failed_here(error))
@@ -119,6 +127,7 @@ class LocalRecord:
 
     def _end(self, end: JobEnd) -> None:
         self.journal.end(end)
+        self.chronicle.end()
         interrupted = isinstance(self.stop.error, KeyboardInterrupt)
         self._keeper.close(_INTERRUPTED_S if interrupted else _RECORDED_S)
         self.journal.release_end()

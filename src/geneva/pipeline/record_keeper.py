@@ -7,12 +7,18 @@ import time
 from collections.abc import Callable
 
 from geneva.jobs.wishes import Wished, cancelled, paused
+from geneva.pipeline.chronicle import Chronicle
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, Line, Seen
 from geneva.pipeline.tracker import Report
 
 _INTERVAL_S = 1.0
 _RETRY_S = 0.2
+# Whoever reads the history sees the job as it was at most two of these ago. One that takes less
+# than that has none, so that its end is not later for it.
+_HISTORY_S = 2.0
+# Reports are not exactly a second apart.
+_EARLY_S = 0.1
 # While the record cannot be written.
 _MOST_UNWRITTEN = 10_000
 
@@ -32,6 +38,8 @@ class RecordKeeper:
         Gives a report to the tracker, wherever that is, and says what is wished of the job.
     failed
         Is told why reports cannot be delivered, once until one can be again.
+    chronicle
+        Knows how the job goes.
     heals
         Whether it is tried again to record the end of the job, in the keeper's thread. Otherwise
         the end is recorded by whoever closes the keeper: on a local disk that takes less time than
@@ -45,6 +53,7 @@ class RecordKeeper:
         stop: StopSignal,
         deliver: Callable[[Report], Wished],
         failed: Callable[[Exception], None],
+        chronicle: Chronicle,
         *,
         heals: bool = True,
     ) -> None:
@@ -53,6 +62,8 @@ class RecordKeeper:
         self._stop = stop
         self._deliver = deliver
         self._failed = failed
+        self._chronicle = chronicle
+        self._history_s = 0.0
         self._heals = heals
         self._seen: Seen = NOTHING_SEEN
         self._unwritten: tuple[Line, ...] = ()
@@ -107,7 +118,7 @@ class RecordKeeper:
         self._unwritten = (self._unwritten + news.lines)[-_MOST_UNWRITTEN:]
         lines = tuple(line.text for line in self._unwritten)
         try:
-            wished = self._deliver(Report(news.progress, lines, end))
+            wished = self._deliver(Report(news.progress, lines, end, self._history(end)))
         except Exception as error:  # noqa: BLE001 - the job matters more than its record
             if not self._failing:
                 self._failing = True
@@ -121,6 +132,16 @@ class RecordKeeper:
             self._over.set()
         else:
             self._pass_on(wished)
+
+    def _history(self, end: JobEnd | None) -> str:
+        """Return the history if it is to be written now."""
+        elapsed_s = self._chronicle.elapsed_s
+        paused = end is not None and end.paused_by
+        due = elapsed_s - self._history_s > _HISTORY_S - _EARLY_S or end is not None
+        if not paused and (elapsed_s < _HISTORY_S or not due):
+            return ""
+        self._history_s = elapsed_s
+        return self._chronicle.history().to_json()
 
     def _pass_on(self, wished: Wished) -> None:
         if wished.cancelled_by:

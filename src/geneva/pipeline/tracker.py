@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -33,11 +34,14 @@ class Report:
         What it printed since the last report.
     end : JobEnd or None
         How it ended; None while it goes on.
+    history : str
+        How it went until now, as JSON; empty while that need not be written.
     """
 
     progress: Progress
     lines: tuple[str, ...] = ()
     end: JobEnd | None = None
+    history: str = ""
 
 
 class JobTracker:
@@ -80,6 +84,10 @@ class JobTracker:
             self._begin()
         if report.lines:
             self._print(report.lines)
+        if report.history:
+            # Before the end is, for those who wait for that. The record matters more.
+            with suppress(OSError, RuntimeError, ValueError):
+                self._files.write_history(report.history)
         if ended or now_s - self._written_s >= _INTERVAL_S:
             first = self._written_s < 0
             text = self.record.to_json()

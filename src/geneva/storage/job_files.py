@@ -1,4 +1,4 @@
-"""The files of one job beside the tables: its record, what it printed, what others wish of it."""
+"""The files of one job beside the tables: record, history, what it printed, what others wish."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from geneva.storage.model import TableLocation
 
 RECORD = "record.json"
 ENDED = "ended.json"
+HISTORY = "history.json"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -71,6 +72,14 @@ class JobFiles:
     def read_record(self) -> str | None:
         """Return the record; None if there is no such job."""
         return self._read(f"{self._folder}/{ENDED}") or self._read(f"{self._folder}/{RECORD}")
+
+    def write_history(self, text: str) -> None:
+        """Replace how the job went until now."""
+        self._files.write(f"{self._folder}/{HISTORY}", text.encode(), durable=False)
+
+    def read_history(self) -> str | None:
+        """Return how the job went; None if that was not written."""
+        return self._read(f"{self._folder}/{HISTORY}")
 
     def write_lines(self, number: int, text: str) -> None:
         """Write a further piece of what the job printed."""

@@ -19,9 +19,11 @@ from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult
 from geneva.pipeline.backfill import BackfillRun
 from geneva.pipeline.backfill_job import BackfillJob
+from geneva.pipeline.chronicle import Chronicle
 from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.environment import Versions, check_environment
 from geneva.pipeline.failure import PackedError, placed_error, unpack_error
+from geneva.pipeline.job_history import stored_history
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, News, Seen
 from geneva.pipeline.passes import Show, run_passes
 from geneva.pipeline.record_keeper import RecordKeeper
@@ -106,6 +108,8 @@ class DriverActor:
         self._job_id = progress.job_id
         self._journal = Journal(progress)
         self._stop = StopSignal()
+        self._chronicle = Chronicle()
+        self._database = database
         self._tracker = ClusterTracker(database, progress.job_id)
         self._keeper = RecordKeeper(
             self._job_id,
@@ -113,6 +117,7 @@ class DriverActor:
             self._stop,
             self._tracker.deliver,
             self._note_unrecorded,
+            self._chronicle,
         )
         self._versions = versions
         self._detached = False
@@ -136,6 +141,7 @@ class DriverActor:
         try:
             end = self._end_of(submission)
             self._journal.end(end)
+            self._chronicle.end()
             self._keeper.close(_RECORDED_S)
             self._tracker.close()
             self._journal.release_end()
@@ -153,6 +159,8 @@ class DriverActor:
             given: Submission = pickle.loads(submission)
             self._detached = given.detached
             threading.Thread(target=self._watch, daemon=True).start()
+            # There is one if the job was paused, or another driver of it was lost.
+            self._chronicle.go_on(stored_history(self._database, self._job_id))
             run_one = partial(self._run_one, given)
             return JobEnd(result=run_passes(given.job, self._journal.show, self._stop, run_one))
         except GenevaError as error:
@@ -179,6 +187,7 @@ class DriverActor:
                 self._stop,
                 given.versions,
                 cluster.warn,
+                self._chronicle,
             ).run()
 
     def _watch(self) -> None:

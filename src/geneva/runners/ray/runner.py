@@ -325,7 +325,8 @@ class RayRunner:
             remote.hello = said
             remote.tell(self._context)
             startup_s = time.monotonic() - remote.started_s
-            self._events.append(WorkerReady(remote.worker, startup_s, remote.role))
+            who = remote.worker, startup_s, remote.role, remote.component
+            self._events.append(WorkerReady(*who))
             return
         for envelope in said:
             self._take(remote, envelope)
