@@ -1,0 +1,1 @@
+"""The web console: jobs, tables and clusters of a database as pages and as JSON."""
