@@ -125,7 +125,7 @@ def state(uri: str, column: str) -> dict:
 def test_a_column_from_nothing_to_fresh_and_through_a_change(uri, db, functions):
     assert answer("tables", uri) == [
         {"table": "docs", "rows": 20, "version": 2, "fragments": 2, "columns": 2}
-        | {"computed_columns": []}
+        | {"computed_columns": [], "error": ""}
     ]
     module = functions()
     done = answer("backfill", uri, "docs", "out", "--udf", f"{module}:double", *HERE)

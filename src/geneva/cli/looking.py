@@ -13,9 +13,10 @@ from geneva.cli.endings import FAILED, errors_said
 def tables(uri: Uri, as_json: Json = False) -> None:
     """List the tables of a database, with their rows and computed columns."""
     from geneva.cli import overview
+    from geneva.overview import tables_of
 
     with errors_said():
-        found = overview.tables_of(uri)
+        found = tables_of(uri)
     typer.echo(overview.as_json(found) if as_json else overview.tables_as_text(found))
 
 
@@ -25,9 +26,10 @@ def columns(uri: Uri, table: MaybeTable = None, as_json: Json = False) -> None:
     Why rows are not fresh is said below.
     """
     from geneva.cli import overview
+    from geneva.overview import columns_of
 
     with errors_said():
-        found = overview.columns_of(uri, table)
+        found = columns_of(uri, table)
     typer.echo(overview.as_json(found) if as_json else overview.columns_as_text(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import numpy as np
@@ -25,10 +26,22 @@ _Place = tuple[int, int]
 ADDRESS = pa.field("row_address", pa.int64())
 
 
-def failed_rows(dataset: Dataset, location: TableLocation, column: ComputedColumn) -> pa.Table:
+def failed_rows(
+    dataset: Dataset,
+    location: TableLocation,
+    column: ComputedColumn,
+    fragments: Collection[int] | None = None,
+) -> pa.Table:
     """Return what went wrong with the rows of a column that failed and are not computed since.
 
     Only what this version of the function did counts, and of each row the last that it did.
+
+    Parameters
+    ----------
+    dataset, location, column
+        The column.
+    fragments
+        Ids of the fragments to look at. Default: all.
 
     Returns
     -------
@@ -46,6 +59,8 @@ def failed_rows(dataset: Dataset, location: TableLocation, column: ComputedColum
     lineage = Lineage(dataset, location, column, fields, proofs)
     for fragment in dataset.get_fragments():
         fragment_id = int(fragment.fragment_id)
+        if fragments is not None and fragment_id not in fragments:
+            continue
         places = _not_fresh(fields.held_by(fragment), lineage, fragment_id, known)
         if not places:
             continue
