@@ -15,7 +15,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-cluster simulate chaos check format bench bench-curve docs clean
+.PHONY: help env browser demo test test-cluster simulate chaos check format bench bench-curve docs clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,10 @@ $(VENV)/.synced: $(UV) pyproject.toml uv.lock
 	@touch $@
 
 env: $(VENV)/.synced  ## Create the environment (.venv) from the lock file
+
+browser:  ## Install the browser that the console's tests look with (on Debian, as root)
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	  (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null)
 
 demo: env  ## Fill real computed columns and search them
 	@$(BIN)/geneva demo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def broken(id: int) -> int:
 @geneva.udf(checkpoint_size=5)
 def slow(id: int) -> int:
     time.sleep(0.02)
-    print("at", id)
+    sys.stdout.write(f"at {id}\n")
     return id
 
 
@@ -110,7 +111,7 @@ def test_a_job_s_page_tells_all_of_it_and_draws_it(console, page, running):
     chart = page.get_by_role("img", name="Throughput")
     expect(chart.locator("canvas")).to_be_visible(timeout=20_000)
     expect(page.get_by_label("What limits it")).to_contain_text("docs.slow")
-    expect(page.get_by_text("Executing backfill: 2,000 rows")).to_be_visible()
+    expect(page.get_by_text("Executing backfill: ")).to_be_visible()
     for tab, text in (
         ("Details", "slow, version"),
         ("Plan", "rows to compute"),
@@ -198,12 +199,9 @@ def test_the_keyboard_reaches_everything(console, page):
     reached = []
     for _ in range(14):
         page.keyboard.press("Tab")
-        reached.append(
-            page.evaluate(
-                "document.activeElement.innerText || document.activeElement.ariaLabel || document.activeElement.tagName"
-            )
-        )
-        if page.evaluate("document.activeElement.getAttribute('href') || ''").startswith("/jobs/"):
+        focused = page.locator(":focus")
+        reached.append(focused.inner_text())
+        if (focused.get_attribute("href") or "").startswith("/jobs/"):
             break
     assert reached[:5] == ["Skip to the content", "Geneva", "Jobs", "Tables", "Clusters"]
     page.keyboard.press("Enter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import Annotated
 
@@ -31,6 +32,9 @@ def console(
             help="What everybody has to know. Default: none on this machine, else a new one.",
         ),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print where it is as a line of JSON.")
+    ] = False,
 ) -> None:
     """Serve a page of the database's jobs, tables and clusters, and the same as JSON.
 
@@ -51,8 +55,12 @@ def console(
         from geneva.console.server import serve
 
         access = access_for(host, token, secrets.token_urlsafe(24))
-        serve(database, access, port, _ready)
+        serve(database, access, port, _told_as_json if as_json else _told)
 
 
-def _ready(address: str) -> None:
+def _told(address: str) -> None:
     typer.echo(f"The console is at {address}\nCtrl-C ends it; jobs go on.")
+
+
+def _told_as_json(address: str) -> None:
+    typer.echo(json.dumps({"address": address}))

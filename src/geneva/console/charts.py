@@ -6,7 +6,6 @@ Nothing that a user wrote becomes code or markup: names stand in data, which a c
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 from geneva.jobs.history import MIXED, STAGES, WRITE, JobHistory, TaskSpan
@@ -25,6 +24,7 @@ _COLORS = {
 }
 _TASK_COLORS = {WRITE: _GREEN, MIXED: _GREEN}
 _AXIS_COLOR = "#8a8f98"
+_SHORTEST_STEP_S = 0.1
 _LANE_PX, _MOST_LANES_PX = 22, 560
 # Draws one span as a bar of its lane; the fourth value is the bar's share of the lane's height.
 _DRAW = """(params, api) => {
@@ -175,10 +175,13 @@ def _end(ended_s: float | None, began_s: float, now_s: float) -> float:
 
 
 def _steps(samples: Sequence[Any]) -> Iterator[tuple[Any, Any, float]]:
-    for before, now in pairwise(samples):
+    """Yield samples in pairs, and the seconds between: too few of them say nothing of a speed."""
+    before = samples[0] if samples else None
+    for now in samples[1:]:
         step_s = now.elapsed_s - before.elapsed_s
-        if step_s > 0:
+        if step_s >= _SHORTEST_STEP_S:
             yield before, now, step_s
+            before = now
 
 
 def _frame(history: JobHistory, axes: list[Options]) -> Options:

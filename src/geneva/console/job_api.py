@@ -16,6 +16,7 @@ from geneva.console.live import LiveJobs
 from geneva.console.steering import Steering
 from geneva.jobs.explanation import explained
 from geneva.jobs.exposition import CONTENT_TYPE, exposed_metrics
+from geneva.jobs.history import JobHistory
 from geneva.jobs.job_line import JobLine
 from geneva.jobs.metrics import JobMetric
 from geneva.jobs.record import JobRecord, JobStatus, RecordedError
@@ -139,7 +140,8 @@ def chosen(lines: list[JobLine], table: str, status: str, text: str = "") -> lis
     text = text.strip().lower()
 
     def fits(line: JobLine) -> bool:
-        said = f"{line.job_id} {line.table}.{' '.join(line.columns)} {line.launched_by} {line.where}".lower()
+        target = f"{line.table}.{' '.join(line.columns)}"
+        said = f"{line.job_id} {target} {line.launched_by} {line.where}".lower()
         return table in ("", line.table) and status in ("", line.status.value) and text in said
 
     return [line for line in lines if fits(line)]
@@ -160,6 +162,10 @@ def jobs_router(
     ) -> JobList:
         lines = chosen(await live.newest(), table, status.value if status else "")
         return JobList(lines[offset : offset + limit], len(lines))
+
+    @router.get("/jobs/{job_id:path}/history", summary="How it went over time")
+    def get_history(job_id: str) -> JobHistory:
+        return steering.job(job_id).history()
 
     @router.get("/jobs/{job_id:path}/logs", summary="What its function printed")
     def get_logs(job_id: str) -> list[str]:

@@ -33,6 +33,7 @@ class LiveJobs:
 
     def __init__(self, database: TableLocation) -> None:
         self._folders = JobFolders(database)
+        self._age_s = 0.5 if database.is_local else 1.0
         self._heartbeats = Heartbeats()
         self._ended: dict[str, tuple[str, JobLine]] = {}
         self._lines: list[JobLine] = []
@@ -41,13 +42,13 @@ class LiveJobs:
         self._read_s = float("-inf")
         self._reading = asyncio.Lock()
 
-    async def newest(self, age_s: float = 0.5) -> list[JobLine]:
-        """Return all jobs, the newest first, as they were at most some seconds ago.
+    async def newest(self) -> list[JobLine]:
+        """Return all jobs, the newest first, as they were at most half a second ago.
 
-        Whoever asks while they are read gets the same.
+        In a store they are listed once per second. Whoever asks while they are read gets the same.
         """
         async with self._reading:
-            if time.monotonic() - self._read_s > age_s:
+            if time.monotonic() - self._read_s > self._age_s:
                 await asyncio.to_thread(self._read)
                 self._read_s = time.monotonic()
             return self._lines

@@ -90,7 +90,7 @@ class JobFolders:
 
     def _ended_local(self, name: str) -> str:
         try:
-            return str(os.stat(f"{self._local}/{name}/{ENDED}").st_mtime_ns)
+            return str(Path(f"{self._local}/{name}/{ENDED}").stat().st_mtime_ns)
         except OSError:
             return ""
 

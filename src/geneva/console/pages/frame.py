@@ -43,7 +43,7 @@ def frame(request: Request, uri: str, title: str, page: str) -> Iterator[None]:
                     link.props('aria-current="page"')
         ui.label(uri).classes("g-uri").tooltip(uri)
         _theme_button(request)
-    with ui.element("main").props('id="main" tabindex="-1"').classes("g-main"):
+    with ui.element("div").props('id="main" tabindex="-1"').classes("g-main"):
         yield
 
 

@@ -38,7 +38,11 @@ class Facts:
             names = ("Events", "Details", "Plan", "Metrics", "Error", "Failed rows", "Output")
             made = [ui.tab(name) for name in names]
         one, two, three, four, self._error_tab, self._failed_tab, self._output_tab = made
-        with ui.tab_panels(tabs, value=one).props("keep-alive").classes("g-panels") as self._panels:
+        with (
+            ui.tab_panels(tabs, value=one, animated=False)
+            .props("keep-alive")
+            .classes("g-panels") as self._panels
+        ):
             with ui.tab_panel(one):
                 self._events = ui.element("ol").classes("g-events")
             with ui.tab_panel(two):
