@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -82,6 +83,7 @@ class Cell:
 
 
 NULL = Cell("null")
+_NO_FRACTION = re.compile(r"\.0+(?=Z?$)")
 
 
 def cells_of(values: pa.Array) -> list[Cell]:
@@ -184,7 +186,8 @@ def _decimal(scalar: pa.Scalar) -> Cell:
 def _time(scalar: pa.Scalar) -> Cell:
     # Not by way of Python's own classes: they know neither nanoseconds nor the year 10,000.
     try:
-        return Cell("time", str(scalar.cast(pa.string()).as_py()))
+        text = str(scalar.cast(pa.string()).as_py())
+        return Cell("time", _NO_FRACTION.sub("", text))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return Cell("time", _in_words(scalar))
 

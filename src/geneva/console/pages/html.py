@@ -1,0 +1,53 @@
+"""HTML out of values: what is not made here is escaped, whatever it holds."""
+
+from __future__ import annotations
+
+from html import escape
+
+_VOID = {"img", "polyline", "line"}
+
+
+class Html(str):
+    """Text that is HTML. Only :func:`tag` and :func:`joined` make it."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *content: str, **attributes: str | int | bool | None) -> Html:
+    """Return an element.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    *content
+        What is in it; texts are escaped, :class:`Html` is not.
+    **attributes
+        Its attributes, without those that are None or False; ``True`` gives one without a value.
+        Of names, a ``_`` at the end is left out, and others are ``-``.
+
+    Examples
+    --------
+    >>> tag("td", "a < b", tag("b", "&"), class_="x", title='"', hidden=False)
+    '<td class="x" title="&quot;">a &lt; b<b>&amp;</b></td>'
+    """
+    said = "".join(
+        f" {key.rstrip('_').replace('_', '-')}"
+        + ("" if value is True else f'="{escape(str(value))}"')
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    if name in _VOID:
+        return Html(f"<{name}{said}>")
+    return Html(f"<{name}{said}>{joined(*content)}</{name}>")
+
+
+def joined(*content: str) -> Html:
+    """Return pieces one after the other; texts are escaped.
+
+    Examples
+    --------
+    >>> joined("<", tag("i", "x"))
+    '&lt;<i>x</i>'
+    """
+    return Html("".join(one if isinstance(one, Html) else escape(one) for one in content))

@@ -1,0 +1,66 @@
+"""The page that lists the tables of a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nicegui import ui
+
+from geneva.console.pages.html import Html, tag
+from geneva.console.pages.table_html import tables_html
+from geneva.console.pages.waiting import again_and_again, in_thread
+from geneva.errors import GenevaError
+from geneva.overview import ColumnLine, TableLine, columns_of, tables_of
+from geneva.storage.dataset import in_words
+
+STYLE = Path(__file__).with_name("tables.css")
+FAILURES = (GenevaError, OSError, ValueError, RuntimeError)
+
+
+def tables_content(uri: str) -> None:
+    """Show the tables of a database, and keep them up to date.
+
+    The tables come first, the states of their computed columns one table after the other: they
+    take longer.
+
+    Parameters
+    ----------
+    uri
+        The database.
+    """
+    ui.add_css(STYLE)
+    with ui.column().classes("gv-tables gap-4"):
+        ui.html(tag("h1", "Tables"), tag="div")
+        shown = ui.html(tag("p", "Looking …", class_="gv-quiet")).classes("w-full")
+    # By the line: a table that changed is looked at again, one that did not is not.
+    known: dict[TableLine, list[ColumnLine]] = {}
+
+    async def look() -> None:
+        try:
+            tables = await in_thread(tables_of, uri)
+        except FAILURES as error:
+            shown.content = error_html(error)
+            return
+        for line in set(known) - set(tables):
+            del known[line]
+        shown.content = tables_html(tables, known)
+        for line in tables:
+            if shown.is_deleted:
+                return
+            if line.computed_columns and line not in known:
+                known[line] = await in_thread(_columns, uri, line.table)
+                shown.content = tables_html(tables, known)
+
+    again_and_again(look)
+
+
+def _columns(uri: str, table: str) -> list[ColumnLine]:
+    try:
+        return columns_of(uri, table)
+    except FAILURES as error:
+        return [ColumnLine(table, "", "", "unreadable", error=in_words(error))]
+
+
+def error_html(error: Exception) -> Html:
+    """Return an error in words."""
+    return tag("p", in_words(error), class_="gv-error", role="alert")

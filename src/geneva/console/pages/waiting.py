@@ -1,0 +1,58 @@
+"""Look again and again at what is shown, without keeping the store or the page waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import ParamSpec, TypeVar
+
+from nicegui import run, ui
+
+EVERY_S = 2.0
+# Looking takes at most so much of the time, however slow the store is.
+_SHARE = 0.1
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def interval_after(took_s: float) -> float:
+    """Return in how many seconds to look again after a look took so long.
+
+    Examples
+    --------
+    >>> interval_after(0.01), interval_after(1.5)
+    (2.0, 15.0)
+    """
+    return max(EVERY_S, took_s / _SHARE)
+
+
+def again_and_again(look: Callable[[], Awaitable[None]]) -> None:
+    """Call a function at once, and then every other second while the page is open.
+
+    It is not called again while it still runs.
+    """
+    timer: ui.timer
+
+    async def timed() -> None:
+        begun = monotonic()
+        await look()
+        timer.interval = interval_after(monotonic() - begun)
+
+    timer = ui.timer(EVERY_S, timed)
+
+
+async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what a call that waits for disks or networks returns; the page goes on meanwhile.
+
+    Raises
+    ------
+    asyncio.CancelledError
+        The server ends.
+    """
+    found: list[T] = []
+    await run.io_bound(lambda: found.append(call(*args, **kwargs)))
+    if not found:  # NiceGUI does not run it any more, and says nothing.
+        raise asyncio.CancelledError
+    return found[0]
