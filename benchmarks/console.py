@@ -182,7 +182,7 @@ def _watched(
 
 
 def _heap(pages: list[Page], sessions: list[CDPSession]) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for name, page, session in zip(("job", "list"), pages, sessions, strict=True):
         session.send("HeapProfiler.collectGarbage")
         used = page.evaluate("performance.memory.usedJSHeapSize")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from geneva.jobs.history import MIXED, STAGES, WRITE, JobHistory, TaskSpan
+from geneva.jobs.history import MIXED, STAGES, WRITE, JobHistory, Sample, TaskSpan
 from geneva.progress.wording import STAGE_NAMES
 
 Options = dict[str, Any]
@@ -174,9 +174,11 @@ def _end(ended_s: float | None, began_s: float, now_s: float) -> float:
     return max(began_s, now_s) if ended_s is None else ended_s
 
 
-def _steps(samples: Sequence[Any]) -> Iterator[tuple[Any, Any, float]]:
+def _steps(samples: Sequence[Sample]) -> Iterator[tuple[Sample, Sample, float]]:
     """Yield samples in pairs, and the seconds between: too few of them say nothing of a speed."""
-    before = samples[0] if samples else None
+    if not samples:
+        return
+    before = samples[0]
     for now in samples[1:]:
         step_s = now.elapsed_s - before.elapsed_s
         if step_s >= _SHORTEST_STEP_S:

@@ -16,11 +16,10 @@ from geneva.console.shown import Console
 from geneva.console.steering import Steering
 from geneva.errors import GenevaError
 from geneva.jobs.record import JobRecord, JobStatus
-from geneva.progress.wording import amount, duration, percent, speed
+from geneva.progress.wording import amount, left, percent, speed
 from geneva.recorded_job import RecordedJob
 
 _LOOK_S = 0.5
-_SHORTEST_SAID_S = 1
 _MOST_WORKERS = 100_000
 
 
@@ -81,8 +80,7 @@ class _JobView:
         if not record.status.ended:
             if now.rows_per_s:
                 parts.append(speed(now.rows_per_s))
-            if now.eta_s is not None:
-                parts.append(f"{duration(max(_SHORTEST_SAID_S, now.eta_s))} left")
+            parts += filter(None, [left(now)])
             parts.append(f"{now.workers} of {now.workers_granted} workers")
             parts.append(now.stage)
         self._line.set_text(", ".join(parts))

@@ -31,12 +31,12 @@ def add_pages(console: Console) -> None:
     @ui.page("/tables")
     async def tables(request: Request) -> None:
         with frame(request, uri, "Tables", "Tables"):
-            await tables_content(uri)
+            tables_content(uri)
 
     @ui.page("/tables/{table}")
     async def table(request: Request, table: str) -> None:
         with frame(request, uri, table, "Tables"):
-            await table_content(uri, table)
+            table_content(uri, table)
 
     @ui.page("/clusters")
     async def clusters(request: Request) -> None:
