@@ -56,7 +56,8 @@ class _TablePage:
         self._states = ui.html(tag("p", "Looking …", class_="gv-quiet")).classes("w-full")
         self._make_pager()
         self._grid = ui.html("").classes("w-full min-w-0")
-        ui.keyboard(on_key=self._on_key, repeating=False)
+        # On a button too: whoever pressed one goes on with a key.
+        ui.keyboard(self._on_key, repeating=False, ignore=["input", "select", "textarea"])
         again_and_again(partial(table_of, uri, table), self._show, self._failed)
 
     def _make_pager(self) -> None:
