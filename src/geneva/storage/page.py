@@ -17,7 +17,7 @@ from geneva.errors import ColumnNotFoundError
 from geneva.storage.dataset import Dataset
 from geneva.storage.reader import is_blob
 
-_BATCH_ROWS = 8
+_BATCH_ROWS = 2
 _OFFSET_BITS = 0xFFFFFFFF
 # A blob that another program keeps anywhere, named by a URI: this process may read more than those
 # who look at the page.

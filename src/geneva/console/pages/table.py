@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from nicegui import events, ui
 
 from geneva.console.pages.html import joined, tag
 from geneva.console.pages.links import jobs_link
 from geneva.console.pages.table_html import columns_html, rows_html
-from geneva.console.pages.tables import FAILURES, STYLE, error_html
-from geneva.console.pages.waiting import again_and_again, in_thread
+from geneva.console.pages.tables import STYLE, error_html
+from geneva.console.pages.waiting import FAILURES, again_and_again, in_thread
 from geneva.console.rows import read_rows
 from geneva.overview import TableLine, columns_of, table_of
 
@@ -55,8 +56,9 @@ class _TablePage:
         self._states = ui.html(tag("p", "Looking …", class_="gv-quiet")).classes("w-full")
         self._make_pager()
         self._grid = ui.html("").classes("w-full min-w-0")
-        ui.keyboard(on_key=self._on_key, repeating=False)
-        again_and_again(self._look)
+        # On a button too: whoever pressed one goes on with a key.
+        ui.keyboard(self._on_key, repeating=False, ignore=["input", "select", "textarea"])
+        again_and_again(partial(table_of, uri, table), self._show, self._failed)
 
     def _make_pager(self) -> None:
         with ui.row().classes("w-full items-center gap-2"):
@@ -114,29 +116,23 @@ class _TablePage:
         self._say_choice()
         await self._show_rows()
 
-    async def _look(self) -> None:
-        """Look whether there is another version, and show it if there is."""
-        try:
-            line = await in_thread(table_of, self._uri, self._table)
-        except FAILURES as error:
-            self._states.content = error_html(error)
-            self._line = None
-            return
+    async def _show(self, line: TableLine) -> None:
+        """Show what changed, if this is another version than the one that is shown."""
         if line == self._line:
             return
+        columns = await in_thread(columns_of, self._uri, self._table)
         self._line = line
         self._head.content = _head(line)
-        try:
-            columns = await in_thread(columns_of, self._uri, self._table)
-        except FAILURES as error:
-            self._states.content = error_html(error)
-            return
         self._states.content = columns_html(columns)
         self._offer([one.column for one in columns])
         if self._version_shown is None or not await self._is_busy():
             await self._show_rows()
         else:
             self._newer.set_visibility(True)
+
+    def _failed(self, error: Exception) -> None:
+        self._states.content = error_html(error)
+        self._line = None
 
     def _offer(self, names: list[str]) -> None:
         """Let wide tables be looked at by some of their columns."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from nicegui import ui
 
 from geneva.console.pages.html import Html, tag
 from geneva.console.pages.table_html import tables_html
-from geneva.console.pages.waiting import again_and_again, in_thread
-from geneva.errors import GenevaError
+from geneva.console.pages.waiting import FAILURES, again_and_again, in_thread
 from geneva.overview import ColumnLine, TableLine, columns_of, tables_of
 from geneva.storage.dataset import in_words
 
 STYLE = Path(__file__).with_name("tables.css")
-FAILURES = (GenevaError, OSError, ValueError, RuntimeError)
 
 
 def tables_content(uri: str) -> None:
@@ -35,12 +34,7 @@ def tables_content(uri: str) -> None:
     # By the line: a table that changed is looked at again, one that did not is not.
     known: dict[TableLine, list[ColumnLine]] = {}
 
-    async def look() -> None:
-        try:
-            tables = await in_thread(tables_of, uri)
-        except FAILURES as error:
-            shown.content = error_html(error)
-            return
+    async def show(tables: list[TableLine]) -> None:
         for line in set(known) - set(tables):
             del known[line]
         shown.content = tables_html(tables, known)
@@ -51,7 +45,10 @@ def tables_content(uri: str) -> None:
                 known[line] = await in_thread(_columns, uri, line.table)
                 shown.content = tables_html(tables, known)
 
-    again_and_again(look)
+    def failed(error: Exception) -> None:
+        shown.content = error_html(error)
+
+    again_and_again(partial(tables_of, uri), show, failed)
 
 
 def _columns(uri: str, table: str) -> list[ColumnLine]:

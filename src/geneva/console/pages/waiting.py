@@ -9,9 +9,14 @@ from typing import ParamSpec, TypeVar
 
 from nicegui import run, ui
 
+from geneva.errors import GenevaError
+
 EVERY_S = 2.0
 # Looking takes at most so much of the time, however slow the store is.
 _SHARE = 0.1
+
+FAILURES = (GenevaError, OSError, ValueError, RuntimeError)
+"""What reading a table may raise that is said on the page."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,19 +33,35 @@ def interval_after(took_s: float) -> float:
     return max(EVERY_S, took_s / _SHARE)
 
 
-def again_and_again(look: Callable[[], Awaitable[None]]) -> None:
-    """Call a function at once, and then every other second while the page is open.
+def again_and_again(
+    read: Callable[[], T],
+    show: Callable[[T], Awaitable[None]],
+    failed: Callable[[Exception], None],
+) -> None:
+    """Read something at once, and then every other second while the page is open, and show it.
 
-    It is not called again while it still runs.
+    Nothing is read again while what was read before is still being shown.
+
+    Parameters
+    ----------
+    read
+        Called in a thread.
+    show
+        Called with what was read.
+    failed
+        Called with the error if it could not be read or shown.
     """
-    timer: ui.timer
 
-    async def timed() -> None:
-        begun = monotonic()
-        await look()
-        timer.interval = interval_after(monotonic() - begun)
+    async def look() -> None:
+        try:
+            begun = monotonic()
+            found = await in_thread(read)
+            timer.interval = interval_after(monotonic() - begun)
+            await show(found)
+        except FAILURES as error:
+            failed(error)
 
-    timer = ui.timer(EVERY_S, timed)
+    timer = ui.timer(EVERY_S, look)
 
 
 async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
