@@ -15,6 +15,7 @@ from geneva import errors
 from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.column_status import ColumnStatus, ComputedBy, FragmentStatus
 from geneva.jobs.estimate import Estimate, Interval
+from geneva.jobs.history import JobHistory, Sample, TaskSpan, WorkerSpan
 from geneva.jobs.job_status import JobStatus
 from geneva.jobs.metrics import JobMetric
 from geneva.jobs.planner import Plan
@@ -37,7 +38,8 @@ Written by `make docs` from the docstrings. Change those, not this page.
 
 `Plan`, `Plans`, `Estimate`, `Interval`, `Preview`, `PreviewRow`, `RowFailure`, `Call`,
 `ColumnStatus`, `FragmentStatus`, `ComputedBy`, `Cleanup`, `Progress`, `RecordedJob`,
-`JobRecord`, `Report`, `JobStatus`, `JobMetric`, `Check`, `VerificationReport`,
+`JobRecord`, `JobHistory`, `Sample`, `WorkerSpan`, `TaskSpan`, `Report`, `JobStatus`, `JobMetric`,
+`Check`, `VerificationReport`,
 `VerifiedColumn`, `Finding`, `Changes`, `Change` and `FunctionDiff` are returned; they are not
 imported from `geneva`. The errors stand in `geneva.errors`.
 """
@@ -59,6 +61,7 @@ def reference() -> str:
     verified = (VerificationReport, VerifiedColumn, Finding)
     before = (Plan, Plans, Estimate, Interval, Preview, PreviewRow, RowFailure, Call)
     jobs = (Progress, RecordedJob, JobRecord, JobStatus, JobMetric)
+    jobs += (JobHistory, Sample, WorkerSpan, TaskSpan)
     returned = (*before, *status, *jobs, Report, Check, *verified)
     returned += (Changes, Change, FunctionDiff)
     pieces += [*(_described(kind.__name__, kind) for kind in returned), _errors()]

@@ -65,6 +65,9 @@ def test_a_job_pauses_and_goes_on_with_another_concurrency(db, table, runner):
     (listed,) = db.list_jobs(status="PAUSED")
     assert listed.progress.rows_done == kept
     assert seen.pause()
+    paused = seen.history()
+    assert paused.samples[-1].rows_done == kept
+    assert all(span.end.startswith("released") for span in paused.workers)
     if runner == "ray":
         import ray
 
@@ -90,6 +93,18 @@ def test_a_job_pauses_and_goes_on_with_another_concurrency(db, table, runner):
     )
     assert happened[-1].endswith("DONE")
     assert values(table, "out") == {i: i + 1 for i in range(400)}
+    history = seen.history()
+    assert set(paused.workers) < set(history.workers)
+    assert set(paused.tasks) < set(history.tasks)
+    assert history.samples[-1].rows_committed == 400
+    assert history.elapsed_s == pytest.approx(job.record().progress.elapsed_s, abs=0.1)
+    applied = [task for task in history.tasks if task.kind == "apply"]
+    rows = {(t.fragment_id, row) for t in applied for row in range(t.rows.start, t.rows.stop)}
+    assert rows == {(fragment, row) for fragment in range(20) for row in range(20)}
+    if runner == "ray":
+        words = [span.component.partition("-")[0] for span in history.workers]
+        assert words == [span.role for span in history.workers]
+        assert all(" on node " in span.component for span in history.workers)
     with pytest.raises(errors.ImpossibleTransitionError, match=r"j is DONE.*new backfill"):
         job.resume()
 

@@ -119,10 +119,19 @@ def test_a_job_without_its_caller_survives_its_driver_and_ends_when_the_cluster_
         table.add_columns({"out": slow, "never": slow})
         job = table.backfill_async("out", concurrency=3)
         first = actor("driver").pid
-        actor("applier")
+        while not job.history().workers:
+            time.sleep(0.1)
         psutil.Process(first).kill()
         job.result(timeout=60)
         right("out", lambda i: i + 1)
+        # Its history goes on, too.
+        history = job.history()
+        ends = {span.end for span in history.workers}
+        assert ends == {"lost with its driver", "released"}, history.workers
+        for lost in (span for span in history.workers if span.end != "released"):
+            assert any(span.began_s > lost.ended_s for span in history.workers), history.workers
+        times = [sample.elapsed_s for sample in history.samples]
+        assert times == sorted(times), times
 
         job = table.backfill_async("never", concurrency=1)
         actor("applier")

@@ -44,7 +44,8 @@ def with_sample(
     (True, 8.0, 0.0, 999.0)
     """
     kept = list(samples)
-    if len(kept) > 1 and kept[-1].elapsed_s - kept[-2].elapsed_s < interval_s * _SLACK:
+    apart_s = kept[-1].elapsed_s - kept[-2].elapsed_s if len(kept) > 1 else interval_s
+    if kept and (apart_s < interval_s * _SLACK or sample.elapsed_s <= kept[-1].elapsed_s):
         kept.pop()
     kept.append(sample)
     while len(kept) > MOST_SAMPLES:

@@ -23,6 +23,32 @@ _EARLY_S = 0.1
 _MOST_UNWRITTEN = 10_000
 
 
+def history_is_due(elapsed_s: float, written_s: float, end: JobEnd | None) -> bool:
+    """Say whether a job's history is to be written.
+
+    Parameters
+    ----------
+    elapsed_s
+        Seconds since the job began.
+    written_s
+        When it was written last; 0 if it was not.
+    end
+        How the job ended, if it has.
+
+    Examples
+    --------
+    >>> [history_is_due(*times, None) for times in ((1.5, 0), (2.1, 0), (3.1, 2.1), (4.1, 2.1))]
+    [False, True, False, True]
+    >>> [history_is_due(elapsed_s, 0, JobEnd()) for elapsed_s in (1.5, 2.5)]
+    [False, True]
+    >>> history_is_due(1.5, 0, JobEnd(paused_by="ann"))  # What it did before goes with it.
+    True
+    """
+    if end is not None:
+        return elapsed_s >= _HISTORY_S or bool(end.paused_by)
+    return elapsed_s >= _HISTORY_S and elapsed_s - written_s >= _HISTORY_S - _EARLY_S
+
+
 class RecordKeeper:
     """Tells the tracker about a job, and the job what others wish of it.
 
@@ -136,9 +162,7 @@ class RecordKeeper:
     def _history(self, end: JobEnd | None) -> str:
         """Return the history if it is to be written now."""
         elapsed_s = self._chronicle.elapsed_s
-        paused = end is not None and end.paused_by
-        due = elapsed_s - self._history_s > _HISTORY_S - _EARLY_S or end is not None
-        if not paused and (elapsed_s < _HISTORY_S or not due):
+        if not history_is_due(elapsed_s, self._history_s, end):
             return ""
         self._history_s = elapsed_s
         return self._chronicle.history().to_json()
