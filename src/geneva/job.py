@@ -26,6 +26,7 @@ from geneva.pipeline.passes import run_passes
 from geneva.pipeline.registration import first_progress, new_record
 from geneva.pipeline.replay import replay
 from geneva.pipeline.resumption import job_again
+from geneva.pipeline.traced import Trace, run_traced
 from geneva.pipeline.trust import check_trust
 from geneva.progress.display import choose_display
 from geneva.progress.in_turn import InTurn
@@ -84,13 +85,20 @@ def _run_here(
             recorded.journal.show(now)
             display(now)
 
-        def run_one(one: BackfillJob, show_one: Callable[[Progress], None]) -> BackfillJobResult:
+        def run_one(
+            trace: Trace, one: BackfillJob, show_one: Callable[[Progress], None]
+        ) -> BackfillJobResult:
             place = workplace(kind, one, recorded.journal.print, recorded.stop)
-            runner = place.make_runner
-            return BackfillRun(one, place.admit, runner, settings(), show_one, recorded.stop).run()
+            runner, stop = place.make_runner, recorded.stop
+            return BackfillRun(
+                one, place.admit, runner, settings(), show_one, stop, trace=trace
+            ).run()
+
+        def run_all(trace: Trace) -> BackfillJobResult:
+            return run_passes(job, show, recorded.stop, trace.passes(partial(run_one, trace)))
 
         try:
-            return run_passes(job, show, recorded.stop, run_one)
+            return run_traced(job, kind, run_all)
         except JobPausedError:
             if kind == "process":
                 session_pool().end_idle()

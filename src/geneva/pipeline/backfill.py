@@ -34,6 +34,7 @@ from geneva.pipeline.fitting import (
 from geneva.pipeline.lost_rows import note_lost_row
 from geneva.pipeline.meter import ProgressMeter
 from geneva.pipeline.reservation import Reservation, pause_unless
+from geneva.pipeline.traced import UNTRACED, Trace
 from geneva.resources.memory import memory_limit
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
@@ -94,6 +95,8 @@ class BackfillRun:
         The caller's versions, where workers live in another environment.
     warn
         Takes warnings.
+    trace
+        Wraps the steps of the job, where they are traced.
     """
 
     def __init__(
@@ -106,12 +109,15 @@ class BackfillRun:
         stop: StopSignal,
         versions: Versions = (),
         warn: Callable[[str], None] = warnings.warn,
+        trace: Trace = UNTRACED,
     ) -> None:
         self._job = job
-        self._admit = admit
+        self._trace = trace
+        self._plan = trace.planning(plan)
+        self._admit = trace.admitting(admit)
         self._versions = versions
         self._warn = warn
-        self._make_runner = make_runner
+        self._make_runner = trace.running(make_runner)
         self._settings = settings
         self._stop = stop
         self._launched_at = datetime.now(timezone.utc)
@@ -173,7 +179,7 @@ class BackfillRun:
             asked = self._stop.concurrency or arguments.concurrency
             arguments = replace(arguments, concurrency=asked)
             job = replace(self._job, arguments=arguments)
-            spec, planned = plan(job, dataset, keep_proofs=True)
+            spec, planned = self._plan(job, dataset, keep_proofs=True)
             grant = self._admit(spec)
             self._granted = grant.workers
             if not planned.has_work:
@@ -256,7 +262,9 @@ class BackfillRun:
         driver = Driver(
             JobState(planned, limits),
             runner,
-            commit=partial(self._commit, dataset, settings.commit_max_retries),
+            commit=self._trace.committing(
+                partial(self._commit, dataset, settings.commit_max_retries)
+            ),
             meter=self._meter,
             stop=self._stop,
             deadline_s=None if spec.timeout_s is None else self._started_s + spec.timeout_s,
