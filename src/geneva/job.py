@@ -32,6 +32,7 @@ from geneva.progress.display import choose_display
 from geneva.progress.in_turn import InTurn
 from geneva.progress.json_log import job_logged
 from geneva.progress.measured import measured
+from geneva.progress.named import naming_job
 from geneva.recorded_job import RecordedJob
 from geneva.runners.pool import session_pool
 from geneva.runners.select import chosen_runner, connect_to_ray, workplace
@@ -40,6 +41,7 @@ from geneva.storage.job_files import JobFiles
 from geneva.storage.leases import Lease
 
 
+@naming_job
 def run_job(
     job: BackfillJob,
     *,
@@ -119,6 +121,7 @@ def _shown(job: BackfillJob, *, bars: bool, wanted: bool) -> Iterator[Callable[[
         display.close()
 
 
+@naming_job
 def begin_job(job: BackfillJob, *, runner: str | None, progress: bool) -> JobFuture:
     """Begin a backfill in the background: on the cluster, or else in a thread of this process.
 

@@ -31,6 +31,7 @@ from geneva.runners.ray.cluster_tracker import ClusterTracker
 from geneva.runners.ray.reach import HeadWatch
 from geneva.storage.model import TableLocation
 from geneva.tracing.provider import flush_traces
+from geneva.warned import PREFIX
 
 LISTENING_THREADS = {"orders": 1, "news": 1}
 
@@ -165,7 +166,7 @@ class DriverActor:
             return JobEnd.failed(placed_error(error, place))
 
     def _note_unrecorded(self, error: Exception) -> None:
-        text = f"The record of job {self._job_id} cannot be written: {error}"
+        text = f"{PREFIX}The record of job {self._job_id} cannot be written: {error}"
         self._journal.print("stderr", text)
 
     def _run_all(self, given: Submission, trace: Trace) -> BackfillJobResult:
