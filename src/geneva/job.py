@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
@@ -200,7 +201,8 @@ def _tracked(job: BackfillJob, *, progress: bool) -> RecordedJob:
     recorded = RecordedJob(job.location.database, job.job_id, resume_job)
     track(recorded)
     if progress:
-        threading.Thread(target=_show_recorded, args=(recorded,), daemon=True).start()
+        arguments = (_show_recorded, recorded)
+        threading.Thread(target=copy_context().run, args=arguments, daemon=True).start()
     return recorded
 
 
@@ -224,8 +226,11 @@ class ThreadJob(JobFuture):
         self._ended = threading.Event()
         # Once it is paused, it is as any process has it.
         self._paused: RecordedJob | None = None
+        # In a notebook it shows its progress below the cell that began it, whichever runs then.
         self._thread = threading.Thread(
-            target=self._run, args=(runner, progress), name=f"geneva-job-{job.job_id[:8]}"
+            target=copy_context().run,
+            args=(self._run, runner, progress),
+            name=f"geneva-job-{job.job_id[:8]}",
         )
         # Whoever is told its id can look for it.
         self._recorded.begin(wait=True)
