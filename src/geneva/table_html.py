@@ -9,6 +9,7 @@ from collections.abc import Callable
 from geneva.errors import GenevaError, NotComputedError
 from geneva.jobs.column_status import ColumnStatus
 from geneva.jobs.shown.column import ShownColumn, table_html
+from geneva.markup import MOST_ROWS
 from geneva.storage.dataset import Dataset
 from geneva.storage.definitions import computed_column, computed_columns
 from geneva.storage.model import ComputedColumn
@@ -32,17 +33,20 @@ def shown_table(
         How long that may take for all of them; what is not known by then is left out.
     """
     computed = set(computed_columns(dataset))
-    found = {field.name: _definition(dataset, field.name, computed) for field in dataset.schema}
+    fields = list(dataset.schema)
+    if len(fields) > MOST_ROWS:  # Not all are shown.
+        fields.sort(key=lambda field: field.name not in computed)
+    found = {field.name: _definition(dataset, field.name, computed) for field in fields[:MOST_ROWS]}
     status, late = _looked_at([one for one, column in found.items() if column], look, longest_s)
     columns = [
         ShownColumn(
             field.name,
             str(field.type),
-            _function(found[field.name], known=field.name not in computed),
-            () if (column := found[field.name]) is None else tuple(column.input_columns),
+            _function(found.get(field.name), known=field.name not in computed),
+            () if (column := found.get(field.name)) is None else tuple(column.input_columns),
             status.get(field.name),
         )
-        for field in dataset.schema
+        for field in fields
     ]
     note = f"The state of {late} takes long to find; column_status() says it." if late else ""
     return table_html(name, dataset.version, dataset.count_rows(), columns, note)

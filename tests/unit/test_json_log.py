@@ -14,7 +14,9 @@ import geneva
 from geneva import config, errors
 from geneva.jobs.progress import Progress
 from geneva.pipeline import local_record
+from geneva.pipeline.journal import Line
 from geneva.progress import json_log
+from geneva.runners.ray.told import show_line
 from geneva.warned import warn_line
 
 
@@ -125,6 +127,15 @@ def test_warnings_of_ours_name_the_job_wherever_they_are_given(
     (warned,) = [one for one in lines(capsys) if one["level"] == "WARNING"]
     assert "cannot be written" in warned["message"]
     assert (warned["job_id"], warned["table"]) == ("nightly", "docs")
+
+
+def test_warnings_of_a_driver_on_a_cluster_are_json_and_prints_are_not(as_json, capsys):
+    with json_log.job_named(Progress("j1", "docs", "out")):
+        show_line(Line("stderr", "Warning: the disk is nearly full"))
+        (warned,) = lines(capsys)
+        show_line(Line("stderr", "[applier 1, rows 0-9 of fragment 2] Warning: mine"))
+        assert capsys.readouterr().err == "[applier 1, rows 0-9 of fragment 2] Warning: mine\n"
+    assert (warned["message"], warned["job_id"]) == ("the disk is nearly full", "j1")
 
 
 def test_threads_of_a_job_name_it_while_it_is_the_only_one(as_json, capsys):

@@ -114,6 +114,15 @@ def test_a_table_without_functions_shows_names_and_types(make_table):
     assert text == "docs 3 rows, 2 columns, version 1 column type id int64 text string"
 
 
+def test_of_very_many_columns_computed_ones_are_shown_first(db):
+    table = db.create_table("wide", pa.table({"text": ["a"], **{f"c{i}": [i] for i in range(300)}}))
+    table.add_columns({"n": words})
+    text = seen(table)
+    assert "1 row, 302 columns" in text
+    assert "0 1 0 0 text string c0 int64" in text
+    assert "and 202 more" in text
+
+
 def test_a_state_that_takes_long_is_left_out(make_table):
     table = make_table(10, 5)
     table.add_columns({"n": words})

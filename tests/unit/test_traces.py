@@ -19,6 +19,7 @@ from geneva.jobs.events import LossCause, TaskApplied, WorkerLost, WorkersWaitin
 from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.storage.model import RowRange
 from geneva.tracing import provider
+from geneva.tracing.delivery import endpoint
 from geneva.tracing.run_spans import RunSpans
 from geneva.tracing.spans import MOST_SPANS, SpanMaker
 from tests.unit.test_imports import loaded_by
@@ -196,6 +197,20 @@ PROGRAM = """
     table.add_columns({"out": same})
     table.backfill("out", runner="inline", progress=False)
 """
+
+
+def test_without_the_extra_nothing_is_traced(make_table, tmp_path, monkeypatch):
+    make_table(10, 10)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    missing = "    import sys\n    sys.modules['opentelemetry'] = None\n"
+    assert "geneva" in loaded_by(missing + PROGRAM, str(tmp_path / "db"))
+
+
+def test_a_warning_of_lost_traces_tells_no_secret(monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:secret@collector:4318/x?key=1")
+    assert endpoint() == "collector:4318"
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
+    assert endpoint() == "its endpoint"
 
 
 def test_a_job_that_is_not_traced_does_not_import_opentelemetry(make_table, tmp_path):

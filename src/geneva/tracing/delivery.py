@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from urllib.parse import urlsplit
 
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -15,6 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import Tracer
 
 from geneva._version import __version__
+from geneva.tracing.provider import ENDPOINTS
 
 _LOGGER = logging.getLogger("geneva")
 _AT_EXIT_S = 1.0
@@ -77,7 +79,7 @@ class LateExporter(SpanExporter):
             if self._exporter is None:
                 self._exporter = _loaded(self._name)
             result = self._exporter.export(spans)
-            why = f"{self._name} to {_endpoint()} failed"
+            why = f"{self._name} to {endpoint()} failed"
         except Exception as error:  # noqa: BLE001 - code of others; the job matters more
             result, why = SpanExportResult.FAILURE, f"{self._name}: {error}"
         failing = result is not SpanExportResult.SUCCESS
@@ -109,9 +111,10 @@ def _resource() -> Resource:
     return named.merge(Resource({SERVICE_NAME: "geneva"}))
 
 
-def _endpoint() -> str:
-    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    return next((os.environ[name] for name in names if os.environ.get(name)), "its endpoint")
+def endpoint() -> str:
+    """Name the host and port that spans go to, without what may be secret of its address."""
+    found = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), "")
+    return urlsplit(found).netloc.rpartition("@")[2] or "its endpoint"
 
 
 def _job_of(spans: Sequence[ReadableSpan]) -> str | None:

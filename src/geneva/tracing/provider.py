@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from geneva.tracing.delivery import Delivery
 
 _NAME = "geneva"
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _lock = threading.Lock()
 _delivery: Delivery | None = None
 
@@ -73,7 +73,7 @@ def wanted_exporters() -> tuple[str, ...]:
         return ()
     given = os.environ.get("OTEL_TRACES_EXPORTER", "")
     names = [name.strip() for name in given.split(",") if name.strip()]
-    if not names and any(os.environ.get(name) for name in _ENDPOINTS):
+    if not names and any(os.environ.get(name) for name in ENDPOINTS):
         names = ["otlp"]
     if "none" in names:
         return ()
