@@ -27,7 +27,7 @@ BEGINNING = """
 STEADY = """
     @geneva.udf(batch_size=1)
     def steady(id: int) -> int:
-        time.sleep(0.05)
+        time.sleep(0.03)
         return id
 
     table.add_columns({"steady": steady})
@@ -124,10 +124,10 @@ def test_progress_is_one_output_that_is_updated_a_few_times_per_second(kernel):
     began_s = time.monotonic()
     output = kernel.run("result = table.backfill('steady', concurrency=2, num_cpus=0.5)")
     seconds = output.ended_s - began_s
-    assert seconds > 1.5
+    assert seconds > 1
     (first,) = output.of("display_data")
     updates = output.of("update_display_data")
-    assert 4 <= len(updates) <= 4 * seconds + 2
+    assert 3 <= len(updates) <= 4 * seconds + 2
     shown = [first, *updates]
     assert len({one["transient"]["display_id"] for one in shown}) == 1
     assert max(len(one["data"]["text/html"]) for one in shown) < 1_000
@@ -181,7 +181,7 @@ def test_a_job_in_the_background_outlives_the_cell_that_waits_for_it(kernel, uri
     )
     kernel.end(first)
     cell = kernel.begin("job.result()")
-    time.sleep(0.8)
+    time.sleep(0.6)
     kernel.stop()
     stopped_s = time.monotonic()
     output = kernel.end(cell)

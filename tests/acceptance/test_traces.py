@@ -27,7 +27,7 @@ PROGRAM = """
 
     table = geneva.connect(sys.argv[1]).open_table("docs")
     table.add_columns({"slow": slow})
-    job = table.backfill("slow", progress=False, job_id="mine", num_cpus=0.5)
+    job = table.backfill("slow", progress=False, job_id="mine", num_cpus=0.5, runner=RUNNER)
     print(time.time())
 """
 
@@ -38,8 +38,12 @@ def start(make_table, tmp_path):
     make_table(40, 20)
     path = tmp_path / "program.py"
 
-    def begin(seconds: float, **environment: str) -> subprocess.Popen:
-        path.write_text(textwrap.dedent(PROGRAM).replace("SECONDS", str(seconds)))
+    def begin(seconds: float, runner: str = "inline", **environment: str) -> subprocess.Popen:
+        path.write_text(
+            textwrap.dedent(PROGRAM)
+            .replace("SECONDS", str(seconds))
+            .replace("RUNNER", repr(runner))
+        )
         return subprocess.Popen(
             [sys.executable, str(path), str(tmp_path / "db")],
             env={**os.environ, **environment},
@@ -61,7 +65,7 @@ def test_a_collector_that_is_not_there_holds_nothing_up(start):
     program = start(0, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}")
     out, err = program.communicate(timeout=30)
     assert program.returncode == 0
-    assert time.time() - float(out.split()[-1]) < 2
+    assert time.time() - float(out.split()[-1]) < 3
     assert err == ""
 
 
@@ -71,7 +75,7 @@ def test_a_collector_that_does_not_answer_holds_nothing_up(start):
         program = start(0, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}")
         out, err = program.communicate(timeout=30)
     assert (program.returncode, err) == (0, "")
-    assert time.time() - float(out.split()[-1]) < 2
+    assert time.time() - float(out.split()[-1]) < 3
 
 
 def test_an_exporter_that_is_not_installed_is_named_once(start):
@@ -86,7 +90,9 @@ def test_an_exporter_that_is_not_installed_is_named_once(start):
 
 def test_a_job_that_ctrl_c_stops_is_traced(start):
     receiver = Receiver()
-    program = start(0.2, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_SERVICE_NAME="nightly")
+    program = start(
+        0.2, "process", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_SERVICE_NAME="nightly"
+    )
     try:
         assert program.stdout.readline() == "begun\n"
         program.send_signal(signal.SIGINT)

@@ -15,6 +15,7 @@ import geneva
 from geneva import errors
 from geneva.jobs.column_status import ColumnStatus, FragmentStatus
 from geneva.jobs.estimate import Estimate, Interval
+from geneva.jobs.job_list import JobList
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord, JobStatus, RecordedError
 from geneva.jobs.result import BackfillJobResult, UdfResult
@@ -203,6 +204,14 @@ def test_a_job_that_runs_and_one_that_failed():
     assert "rows/s" not in text
 
 
+def test_a_list_of_jobs():
+    text = seen(JobList([RECORD, replace(RECORD, status=JobStatus.DONE, job_id="other")]))
+    assert text.startswith("2 jobs job column state rows began by error nightly docs.words RUNNING")
+    assert "other docs.words DONE 50 2026-01-31 09:05:00 UTC ann" in text
+    assert "and 150 more" in seen(JobList([RECORD] * 250))
+    assert seen(JobList()) == "0 jobs"
+
+
 def test_jobs_and_results_of_a_table(make_table, db):
     table = make_table(10, 5)
     table.add_columns({"picky": picky})
@@ -214,6 +223,7 @@ def test_jobs_and_results_of_a_table(make_table, db):
     assert "table.errors() lists the rows that failed; job mine" in text
     for one in (job, db.get_job("mine"), db.get_job("mine").record()):
         assert seen(one).startswith("docs.picky DONE 10 of 10 rows job mine")
+    assert "mine docs.picky DONE" in seen(db.list_jobs())
     assert seen(job.explain()).startswith("The job docs.picky is done: 10 rows in ")
     status = seen(table.column_status("picky"))
     assert status.startswith("docs.picky failed 10 rows, 9 fresh, 0 missing, 1 failed, 0 stale")
@@ -243,6 +253,7 @@ def test_what_users_write_is_never_markup():
             progress=replace(RECORD.progress, stage=EVIL, waiting_for=EVIL, stalls_at=EVIL),
         ),
         replace(RECORD, progress=replace(RECORD.progress, stage=EVIL, waiting_for=EVIL)),
+        JobList([replace(RECORD, job_id=EVIL, table_name=EVIL, launched_by=EVIL)]),
         ColumnStatus(EVIL, EVIL, 1, EVIL, EVIL, (fragment,), changed=EVIL),
         BackfillJobResult(EVIL, EVIL, EVIL, NOW, NOW, {EVIL: done}),
         VerificationReport(EVIL, 1, False, (VerifiedColumn(EVIL, 1, 1, 1),), (finding,)),

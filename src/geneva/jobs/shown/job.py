@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from geneva.jobs.measures import amount, duration
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.jobs.result import BackfillJobResult
-from geneva.markup import Markup, badge, bar, block, facts, folded, table, text
+from geneva.jobs.wording import counted
+from geneva.markup import MOST_ROWS, Markup, badge, bar, block, facts, folded, table, text
 
 _TONES = {
     JobStatus.DONE: "good",
@@ -36,6 +37,30 @@ def job_html(record: JobRecord) -> str:
         Markup(f"<b>{text(error.kind)}</b>: {text(error.message, 2_000)}") if error else "",
         folded("traceback", error.traceback) if error and error.traceback else "",
         folded("events", "\n".join(record.events[-_MOST_EVENTS:])) if record.events else "",
+    )
+
+
+def jobs_html(records: Sequence[JobRecord]) -> str:
+    """Return jobs, a line each."""
+    rows = [
+        (
+            one.job_id,
+            f"{one.table_name}.{', '.join(one.output_columns) or one.column_name}",
+            badge(one.status.value, _TONES.get(one.status, "")),
+            bar(one.progress.rows_done, one.progress.rows_total, _TONES.get(one.status) or "busy"),
+            f"{one.progress.rows_done:,}",
+            _moment(one.launched_at),
+            one.launched_by,
+            "" if one.error is None else f"{one.error.kind}: {one.error.message}",
+        )
+        for one in records[:MOST_ROWS]
+    ]
+    head = ("job", "column", "state", "", "rows", "began", "by", "error")
+    left = len(records) - len(rows)
+    return block(
+        counted(len(records), "job"),
+        table(head, rows, numbers=[4]) if rows else "",
+        f"and {left:,} more" if left else "",
     )
 
 
