@@ -5,6 +5,7 @@ from __future__ import annotations
 from geneva.db_handle import DatabaseHandle
 from geneva.errors import InvalidArgumentError
 from geneva.job import resume_job
+from geneva.jobs.job_list import JobList
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.pipeline.job_records import list_jobs
 from geneva.recorded_job import RecordedJob
@@ -59,11 +60,11 @@ class DatabaseJobs(DatabaseHandle):
         []
         """
         wanted = None if status is None else _job_status(status)
-        return [
+        return JobList(
             job
             for job in list_jobs(self._root())
             if table_name in (None, job.table_name) and wanted in (None, job.status)
-        ]
+        )
 
 
 def _job_status(given: JobStatus | str) -> JobStatus:

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
@@ -27,11 +28,13 @@ from geneva.pipeline.passes import run_passes
 from geneva.pipeline.registration import first_progress, new_record
 from geneva.pipeline.replay import replay
 from geneva.pipeline.resumption import job_again
+from geneva.pipeline.traced import Trace, run_traced
 from geneva.pipeline.trust import check_trust
 from geneva.progress.display import choose_display
 from geneva.progress.in_turn import InTurn
 from geneva.progress.json_log import job_logged
 from geneva.progress.measured import measured
+from geneva.progress.named import naming_job
 from geneva.recorded_job import RecordedJob
 from geneva.runners.pool import session_pool
 from geneva.runners.select import chosen_runner, connect_to_ray, workplace
@@ -40,6 +43,7 @@ from geneva.storage.job_files import JobFiles
 from geneva.storage.leases import Lease
 
 
+@naming_job
 def run_job(
     job: BackfillJob,
     *,
@@ -85,7 +89,9 @@ def _run_here(
             recorded.journal.show(now)
             display(now)
 
-        def run_one(one: BackfillJob, show_one: Callable[[Progress], None]) -> BackfillJobResult:
+        def run_one(
+            trace: Trace, one: BackfillJob, show_one: Callable[[Progress], None]
+        ) -> BackfillJobResult:
             place = workplace(kind, one, recorded.journal.print, recorded.stop)
             return BackfillRun(
                 one,
@@ -95,10 +101,14 @@ def _run_here(
                 show_one,
                 recorded.stop,
                 chronicle=recorded.chronicle,
+                trace=trace,
             ).run()
 
+        def run_all(trace: Trace) -> BackfillJobResult:
+            return run_passes(job, show, recorded.stop, trace.passes(partial(run_one, trace)))
+
         try:
-            return run_passes(job, show, recorded.stop, run_one)
+            return run_traced(job, kind, run_all)
         except JobPausedError:
             if kind == "process":
                 session_pool().end_idle()
@@ -119,6 +129,7 @@ def _shown(job: BackfillJob, *, bars: bool, wanted: bool) -> Iterator[Callable[[
         display.close()
 
 
+@naming_job
 def begin_job(job: BackfillJob, *, runner: str | None, progress: bool) -> JobFuture:
     """Begin a backfill in the background: on the cluster, or else in a thread of this process.
 
@@ -197,7 +208,8 @@ def _tracked(job: BackfillJob, *, progress: bool) -> RecordedJob:
     recorded = RecordedJob(job.location.database, job.job_id, resume_job)
     track(recorded)
     if progress:
-        threading.Thread(target=_show_recorded, args=(recorded,), daemon=True).start()
+        arguments = (_show_recorded, recorded)
+        threading.Thread(target=copy_context().run, args=arguments, daemon=True).start()
     return recorded
 
 
@@ -221,8 +233,11 @@ class ThreadJob(JobFuture):
         self._ended = threading.Event()
         # Once it is paused, it is as any process has it.
         self._paused: RecordedJob | None = None
+        # In a notebook it shows its progress below the cell that began it, whichever runs then.
         self._thread = threading.Thread(
-            target=self._run, args=(runner, progress), name=f"geneva-job-{job.job_id[:8]}"
+            target=copy_context().run,
+            args=(self._run, runner, progress),
+            name=f"geneva-job-{job.job_id[:8]}",
         )
         # Whoever is told its id can look for it.
         self._recorded.begin(wait=True)

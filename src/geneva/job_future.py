@@ -11,6 +11,7 @@ from geneva.jobs.history import JobHistory
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.jobs.result import BackfillJobResult
+from geneva.markup import Told
 
 
 class JobFuture(ABC):
@@ -164,7 +165,7 @@ class JobFuture(ABC):
         >>> print(job.explain())  # doctest: +ELLIPSIS
         The job docs.words is done: 1 row in ...
         """
-        return str(explained(self.record()))
+        return Told(explained(self.record()))
 
     def paused(self) -> bool:
         """Say whether the job is paused."""
@@ -173,6 +174,15 @@ class JobFuture(ABC):
     @abstractmethod
     def record(self) -> JobRecord:
         """Return everything that is recorded of the job: who, what, where, how far."""
+
+    def _repr_html_(self) -> str:
+        from geneva.jobs.shown.job import job_html
+
+        return job_html(self._glance())
+
+    def _glance(self) -> JobRecord:
+        """Return what is recorded, without waiting for anything."""
+        return self.record()
 
     def events(self) -> list[str]:
         """Return what happened to the job, each with its time; of very many, the latest."""

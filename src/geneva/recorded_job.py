@@ -102,6 +102,9 @@ class RecordedJob(JobFuture):
             time.sleep(_POLL_S)
         return self._record
 
+    def _glance(self) -> JobRecord:
+        return self._record if self._record.status.ended else self._read()
+
     def done(self, timeout: float | None = None) -> bool:
         """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""
         return self._wait(timeout or 0).status.ended

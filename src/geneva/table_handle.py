@@ -43,7 +43,8 @@ class TableHandle:
         return self._opened
 
     def __getattr__(self, attribute: str) -> Any:
-        if attribute.startswith("__"):
+        # A notebook asks for many that LanceDB need not be loaded for.
+        if attribute.startswith(("__", "_repr_", "_ipython_")):
             raise AttributeError(attribute)
         return getattr(self._lancedb(), attribute)
 

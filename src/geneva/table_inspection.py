@@ -57,6 +57,11 @@ class TableInspection(TableHandle):
         dataset = open_dataset(self._location, read_version)
         return status_of(dataset, self._location, self._computed(dataset, col_name, None))
 
+    def _repr_html_(self) -> str:
+        from geneva.table_html import shown_table
+
+        return shown_table(self.name, self._dataset(), self.column_status)
+
     def verify(self, column: str | None = None, *, deep: bool = False) -> VerificationReport:
         """Check that what the table says of its computed columns is there and can be read.
 

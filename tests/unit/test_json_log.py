@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import warnings
 from datetime import datetime
 
@@ -12,7 +13,11 @@ import pytest
 import geneva
 from geneva import config, errors
 from geneva.jobs.progress import Progress
+from geneva.pipeline import local_record
+from geneva.pipeline.journal import Line
 from geneva.progress import json_log
+from geneva.runners.ray.told import show_line
+from geneva.warned import warn_line
 
 
 @geneva.udf
@@ -81,7 +86,8 @@ def test_a_job_that_fails_is_an_error_with_its_traceback(as_json, make_table, ca
 
 
 def test_what_others_log_names_the_job_that_runs(as_json, capsys):
-    with json_log.job_logged(Progress("j1", "docs", "out")), warnings.catch_warnings():
+    begin = Progress("j1", "docs", "out")
+    with json_log.job_named(begin), json_log.job_logged(begin), warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.getLogger("geneva.something").warning("careful with %s", "ü")
         warnings.warn("a warning", UserWarning, stacklevel=1)
@@ -105,3 +111,44 @@ def test_what_is_said_before_the_first_job_is_json_too(as_json, make_table, caps
 def test_a_word_that_is_no_format_is_refused():
     with pytest.raises(errors.InvalidArgumentError, match=r"GENEVA_LOG='xml'.*'text' or 'json'"):
         config.read_settings({"GENEVA_LOG": "xml"})
+
+
+def test_warnings_of_ours_name_the_job_wherever_they_are_given(
+    as_json, make_table, tmp_path, capsys, monkeypatch
+):
+    table = make_table(10, 10)
+    table.add_columns({"out": same})
+    monkeypatch.setattr(local_record, "_said", set())
+    # A file where the folder of records should be.
+    (tmp_path / "db" / "_geneva").write_text("")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        table.backfill("out", runner="inline", progress=False, job_id="nightly")
+    (warned,) = [one for one in lines(capsys) if one["level"] == "WARNING"]
+    assert "cannot be written" in warned["message"]
+    assert (warned["job_id"], warned["table"]) == ("nightly", "docs")
+
+
+def test_warnings_of_a_driver_on_a_cluster_are_json_and_prints_are_not(as_json, capsys):
+    with json_log.job_named(Progress("j1", "docs", "out")):
+        show_line(Line("stderr", "Warning: the disk is nearly full"))
+        (warned,) = lines(capsys)
+        show_line(Line("stderr", "[applier 1, rows 0-9 of fragment 2] Warning: mine"))
+        assert capsys.readouterr().err == "[applier 1, rows 0-9 of fragment 2] Warning: mine\n"
+    assert (warned["message"], warned["job_id"]) == ("the disk is nearly full", "j1")
+
+
+def test_threads_of_a_job_name_it_while_it_is_the_only_one(as_json, capsys):
+    def told_by_a_thread(text: str) -> str | None:
+        thread = threading.Thread(target=warn_line, args=(text,))
+        thread.start()
+        thread.join()
+        (one,) = lines(capsys)
+        assert (one["message"], one["level"]) == (text, "WARNING")
+        return one["job_id"]
+
+    with json_log.job_named(Progress("j1", "docs", "out")):
+        assert told_by_a_thread("the lease cannot be renewed") == "j1"
+        with json_log.job_named(Progress("j2", "docs", "out")):
+            assert told_by_a_thread("of which of them?") is None
+    assert told_by_a_thread("of none") is None

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from geneva.jobs.leftovers import Kind, Leftover
 from geneva.jobs.wording import counted
+from geneva.markup import worded
 
 _KINDS = {
     "batch_deleted": Kind.PART,
@@ -71,6 +72,9 @@ class Cleanup(Mapping[str, int]):
             size = "" if left.size_bytes is None else f", {left.size_bytes:,} bytes"
             lines.append(f"  {left.path}  {left.kind.value}{size}: {left.why}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return worded(self)
 
     def to_json(self) -> str:
         """Return the same as JSON."""

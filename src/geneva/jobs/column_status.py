@@ -164,6 +164,11 @@ class ColumnStatus:
             lines.append(f"  and {counted(len(left), 'more fragment')}, {fresh:,} of them fresh")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from geneva.jobs.shown.column import status_html
+
+        return status_html(self)
+
 
 def column_status(
     snapshot: TableSnapshot, computed_by: Mapping[str, ComputedBy | None]

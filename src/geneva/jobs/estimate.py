@@ -109,6 +109,11 @@ class Estimate:
             *(f"    note            {note}" for note in self.notes),
         ]
 
+    def _repr_html_(self) -> str:
+        from geneva.jobs.shown.plan import estimate_html
+
+        return estimate_html(self)
+
     def as_dict(self) -> dict[str, object]:
         """Return the estimate as JSON can hold it."""
         return {"level": LEVEL, **asdict(self)}

@@ -213,6 +213,11 @@ class Plan:
         ]
         return "\n".join(lines + ([] if self.estimate is None else self.estimate.lines()))
 
+    def _repr_html_(self) -> str:
+        from geneva.jobs.shown.plan import plan_html
+
+        return plan_html(self)
+
 
 _WHY = {
     Origin.MISSING: "were never computed",

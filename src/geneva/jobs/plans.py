@@ -61,3 +61,8 @@ class Plans:
                 piece += f"\n  in one pass with  {', '.join(beside)}"
             pieces.append(piece)
         return "\n".join(pieces) or "Nothing to compute."
+
+    def _repr_html_(self) -> str:
+        from geneva.jobs.shown.plan import plans_html
+
+        return plans_html(self)

@@ -147,6 +147,11 @@ class JobRecord:
         """Versions of the table that it committed."""
         return self.progress.versions
 
+    def _repr_html_(self) -> str:
+        from geneva.jobs.shown.job import job_html
+
+        return job_html(self)
+
     def running(self, progress: Progress, now: datetime) -> JobRecord:
         """Return the record of a job that goes on.
 

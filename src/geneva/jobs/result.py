@@ -96,6 +96,11 @@ class BackfillJobResult(JobResult):
             for name, done in self.columns.items()
         )
 
+    def _repr_html_(self) -> str:
+        from geneva.jobs.shown.job import result_html
+
+        return result_html(self)
+
 
 def combined(results: Sequence[BackfillJobResult]) -> BackfillJobResult:
     """Return the result of a job that computed several columns, from those of each in order.

@@ -35,6 +35,7 @@ from geneva.pipeline.fitting import (
 from geneva.pipeline.lost_rows import note_lost_row
 from geneva.pipeline.meter import ProgressMeter
 from geneva.pipeline.reservation import Reservation, pause_unless
+from geneva.pipeline.traced import UNTRACED, Trace
 from geneva.resources.memory import memory_limit
 from geneva.resources.request import Machine
 from geneva.resources.shape import shape_of_machine
@@ -97,6 +98,8 @@ class BackfillRun:
         Takes warnings.
     chronicle
         Keeps the job's history.
+    trace
+        Wraps the steps of the job, where they are traced.
     """
 
     def __init__(
@@ -110,12 +113,15 @@ class BackfillRun:
         versions: Versions = (),
         warn: Callable[[str], None] = warnings.warn,
         chronicle: Chronicle | None = None,
+        trace: Trace = UNTRACED,
     ) -> None:
         self._job = job
-        self._admit = admit
+        self._trace = trace
+        self._plan = trace.planning(plan)
+        self._admit = trace.admitting(admit)
         self._versions = versions
         self._warn = warn
-        self._make_runner = make_runner
+        self._make_runner = trace.running(make_runner)
         self._settings = settings
         self._stop = stop
         self._launched_at = datetime.now(timezone.utc)
@@ -179,7 +185,7 @@ class BackfillRun:
             asked = self._stop.concurrency or arguments.concurrency
             arguments = replace(arguments, concurrency=asked)
             job = replace(self._job, arguments=arguments)
-            spec, planned = plan(job, dataset, keep_proofs=True)
+            spec, planned = self._plan(job, dataset, keep_proofs=True)
             grant = self._admit(spec)
             self._granted = grant.workers
             if not planned.has_work:
@@ -262,7 +268,9 @@ class BackfillRun:
         driver = Driver(
             JobState(planned, limits),
             runner,
-            commit=partial(self._commit, dataset, settings.commit_max_retries),
+            commit=self._trace.committing(
+                partial(self._commit, dataset, settings.commit_max_retries)
+            ),
             meter=self._meter,
             stop=self._stop,
             deadline_s=None if spec.timeout_s is None else self._started_s + spec.timeout_s,

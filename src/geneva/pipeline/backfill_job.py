@@ -14,6 +14,7 @@ from geneva.storage.dataset import Dataset
 from geneva.storage.failed_rows import failed_offsets
 from geneva.storage.model import ComputedColumn, TableLocation
 from geneva.storage.snapshot import take_snapshot
+from geneva.tracing.context import TraceContext, caller_context
 
 
 def new_job_id() -> str:
@@ -57,6 +58,8 @@ class BackfillJob:
         What it did before it was paused, if that can be counted on.
     resumed_by : str or None
         Who lets it go on after it was paused; None for one that begins.
+    trace : TraceContext
+        The trace that it belongs to, wherever it runs.
     """
 
     job_id: str
@@ -67,6 +70,7 @@ class BackfillJob:
     then: tuple[ComputedColumn, ...] = ()
     before: Before | None = None
     resumed_by: str | None = None
+    trace: TraceContext = field(default_factory=caller_context)
 
     @property
     def columns(self) -> tuple[ComputedColumn, ...]:

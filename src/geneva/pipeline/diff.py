@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from geneva.markup import worded
 from geneva.pipeline.attempts import Attempts
 from geneva.pipeline.isolation import compute
 from geneva.storage.dataset import Dataset
@@ -100,6 +101,9 @@ class FunctionDiff:
         if self.compared > _MOST_LINES:
             lines.append(f"  and {self.compared - _MOST_LINES:,} more rows")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return worded(self)
 
     def _cells(self, row: int) -> tuple[str, ...]:
         values = {name: self.rows[name][row].as_py() for name in self.rows.column_names}

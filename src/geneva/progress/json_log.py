@@ -22,6 +22,8 @@ LOGGER = logging.getLogger("geneva")
 _about: contextvars.ContextVar[Mapping[str, str] | None] = contextvars.ContextVar(
     "geneva_job", default=None
 )
+# Threads that a job starts know no block: what they tell is about the one job that there is.
+_running: list[Mapping[str, str]] = []
 _JOB = ("job_id", "table", "column")
 _NUMBERS = (
     "rows_done",
@@ -51,7 +53,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **dict.fromkeys(_JOB),
-            **(_about.get() or {}),
+            **_job_here(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
@@ -117,15 +119,13 @@ def set_up_log() -> None:
 
 @contextlib.contextmanager
 def job_logged(begin: Progress) -> Iterator[None]:
-    """Log that a job begins and how it ends, and let all that is logged meanwhile name it.
+    """Log that a job begins and how it ends.
 
     Nothing is logged unless JSON is wanted: otherwise displays and errors tell the same.
     """
-    set_up_log()
     if not json_wanted():
         yield
         return
-    token = _about.set(_of(begin))
     try:
         _tell(logging.INFO, "job_began", f"job {begin.job_id} began")
         yield
@@ -136,8 +136,27 @@ def job_logged(begin: Progress) -> Iterator[None]:
     except BaseException as error:
         _tell(logging.ERROR, "job_failed", f"job {begin.job_id} failed: {error}", error)
         raise
+
+
+@contextlib.contextmanager
+def job_named(begin: Progress) -> Iterator[None]:
+    """Let all that is logged meanwhile name the job."""
+    set_up_log()
+    about = _of(begin)
+    token = _about.set(about)
+    _running.append(about)
+    try:
+        yield
     finally:
+        _running.remove(about)
         _about.reset(token)
+
+
+def _job_here() -> Mapping[str, str]:
+    here = _about.get()
+    if here is not None:
+        return here
+    return _running[0] if len({one["job_id"] for one in _running}) == 1 else {}
 
 
 def _tell(level: int, event: str, text: str, error: BaseException | None = None) -> None:

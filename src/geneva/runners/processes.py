@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from dataclasses import replace
 from multiprocessing.connection import wait
@@ -25,6 +24,7 @@ from geneva.pipeline.letting_go import TEARDOWN_S
 from geneva.pipeline.memory_guard import MemoryGuard
 from geneva.runners.pool import ProcessPool, WorkerProcess
 from geneva.runners.relay import Printed
+from geneva.warned import warn_line
 
 # A worker that ends its teardown() in time must be heard.
 _LATE_S = 1.0
@@ -144,9 +144,9 @@ class ProcessRunner:
         while self._leaving and (left_s := deadline_s - time.monotonic()) > 0:
             self.poll(left_s)
         for process in self._leaving.values():
-            sys.stderr.write(
-                f"Warning: worker process {process.worker} was still letting go of the function "
-                f"after {TEARDOWN_S:g} seconds, and was ended. Does its teardown() wait?\n"
+            warn_line(
+                f"worker process {process.worker} was still letting go of the function "
+                f"after {TEARDOWN_S:g} seconds, and was ended. Does its teardown() wait?"
             )
             process.process.kill()
             self._pool.discard(process)

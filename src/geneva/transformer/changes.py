@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from geneva.markup import worded
 from geneva.transformer.parts import CodePart
 
 _WORDS = {"changed": "changed", "added": "is new", "removed": "is not used any more"}
@@ -110,6 +111,9 @@ class Changes:
             return f"{self.column}: the same function; nothing becomes stale."
         end = "its values are stale" if self.stale else "nothing becomes stale"
         return f"{self.column}: {self.words}. So {end}."
+
+    def _repr_html_(self) -> str:
+        return worded(self)
 
 
 def compare(column: str, before: Definition, after: Definition) -> Changes:

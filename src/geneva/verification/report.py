@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from geneva.jobs.wording import counted
+from geneva.markup import Markup, block
 from geneva.report import Check, Report
 
 
@@ -131,6 +132,11 @@ class VerificationReport:
         if not self.columns:
             return f"{head}\nNo function computes a column of it."
         return f"{head}\n{Report(tuple(self._checks()))}"
+
+    def _repr_html_(self) -> str:
+        said = str(self).splitlines()
+        checks = Report(tuple(self._checks()))._repr_html_() if self.columns else ""
+        return block(said[0], Markup(checks) or said[1])
 
     def _checks(self) -> Iterator[Check]:
         for looked_at in self.columns:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 import warnings
 from collections import Counter
@@ -38,6 +37,7 @@ from geneva.runners.ray.deaths import cause_of, end_actor
 from geneva.runners.ray.driver_actor import DriverNews
 from geneva.runners.ray.reach import HeadWatch
 from geneva.runners.ray.submission import record_submission, start_driver
+from geneva.runners.ray.told import show_line
 
 _NEWS_S = 1.0
 _LOOK_S = 0.25
@@ -174,8 +174,7 @@ class ClusterRun:
         self._seen, self._progress = news.seen, news.progress
         self._heard_s = time.monotonic()
         for line in news.lines:
-            # Looked up at each line: notebooks and progress bars replace these objects.
-            print(line.text, file=getattr(sys, line.stream))
+            show_line(line)
         self._show(news.progress)
         return news.end
 

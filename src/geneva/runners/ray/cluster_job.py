@@ -15,6 +15,7 @@ from geneva.pipeline.backfill_job import BackfillJob
 from geneva.resources.shape import ClusterShape
 from geneva.runners.ray.private import can_add_nodes, read_nodes
 from geneva.runners.ray.runner import RayRunner
+from geneva.warned import PREFIX
 
 
 class ClusterJob:
@@ -87,7 +88,7 @@ class ClusterJob:
 
     def warn(self, text: str) -> None:
         """Show a warning to the caller."""
-        self._printed("stderr", f"Warning: {text}")
+        self._printed("stderr", f"{PREFIX}{text}")
 
     def _print(self, component: str, event: FunctionPrinted) -> None:
         where = component

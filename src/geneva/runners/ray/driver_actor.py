@@ -27,10 +27,13 @@ from geneva.pipeline.job_history import stored_history
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Journal, News, Seen
 from geneva.pipeline.passes import Show, run_passes
 from geneva.pipeline.record_keeper import RecordKeeper
+from geneva.pipeline.traced import Trace, run_traced
 from geneva.runners.ray.cluster_job import ClusterJob
 from geneva.runners.ray.cluster_tracker import ClusterTracker
 from geneva.runners.ray.reach import HeadWatch
 from geneva.storage.model import TableLocation
+from geneva.tracing.provider import flush_traces
+from geneva.warned import PREFIX
 
 LISTENING_THREADS = {"orders": 1, "news": 1}
 
@@ -39,6 +42,7 @@ _CALLER_GONE_S = 15.0
 # How long an end waits to be recorded, and then to be fetched.
 _RECORDED_S = 10.0
 _WATCH_S = 0.5
+_TRACED_S = 1.0
 _HEAD_LOST = 71
 
 
@@ -143,6 +147,8 @@ class DriverActor:
             self._journal.end(end)
             self._chronicle.end()
             self._keeper.close(_RECORDED_S)
+            # Whoever has the end ends this process.
+            flush_traces(_TRACED_S)
             self._tracker.close()
             self._journal.release_end()
             if not self._detached:
@@ -161,18 +167,23 @@ class DriverActor:
             threading.Thread(target=self._watch, daemon=True).start()
             # There is one if the job was paused, or another driver of it was lost.
             self._chronicle.go_on(stored_history(self._database, self._job_id))
-            run_one = partial(self._run_one, given)
-            return JobEnd(result=run_passes(given.job, self._journal.show, self._stop, run_one))
+            return JobEnd(result=run_traced(given.job, "ray", partial(self._run_all, given)))
         except GenevaError as error:
             return JobEnd.failed(error)
         except BaseException as error:  # noqa: BLE001 - travels to the caller
             return JobEnd.failed(placed_error(error, place))
 
     def _note_unrecorded(self, error: Exception) -> None:
-        text = f"The record of job {self._job_id} cannot be written: {error}"
+        text = f"{PREFIX}The record of job {self._job_id} cannot be written: {error}"
         self._journal.print("stderr", text)
 
-    def _run_one(self, given: Submission, job: BackfillJob, show: Show) -> BackfillJobResult:
+    def _run_all(self, given: Submission, trace: Trace) -> BackfillJobResult:
+        run_one = trace.passes(partial(self._run_one, given, trace))
+        return run_passes(given.job, self._journal.show, self._stop, run_one)
+
+    def _run_one(
+        self, given: Submission, trace: Trace, job: BackfillJob, show: Show
+    ) -> BackfillJobResult:
         """Run the job of one column with actors of its own."""
         with closing(ClusterJob(job, given.settings, self._journal.print)) as cluster:
             self._tracker.place = cluster.tracker_place
@@ -188,6 +199,7 @@ class DriverActor:
                 given.versions,
                 cluster.warn,
                 self._chronicle,
+                trace,
             ).run()
 
     def _watch(self) -> None:
