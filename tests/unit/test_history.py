@@ -339,5 +339,5 @@ def test_it_costs_hardly_anything(clock):
             chronicle.record(event)
         chronicle.history()
         best_s = min(best_s, time.thread_time() - began_s)
-    # A job of a thousand tasks of no work takes two seconds of CPU.
-    assert best_s < 0.010
+    # A job of a thousand tasks of no work takes two seconds of CPU; this takes 6 ms.
+    assert best_s < 0.020
