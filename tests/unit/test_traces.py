@@ -6,7 +6,7 @@ import time
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -118,6 +118,36 @@ def test_a_job_that_is_not_sampled_makes_no_spans(monkeypatch, made, make_table)
     table.add_columns({"out": same})
     assert table.backfill("out", runner="inline", progress=False).version == table.version
     assert exporter.get_finished_spans() == ()
+
+
+class Broken(SpanProcessor):
+    """A processor of somebody's that raises, at the start or at the end of spans."""
+
+    def __init__(self, *, early: bool, root: bool) -> None:
+        self.early = early
+        self.root = root
+
+    def on_start(self, span, parent_context=None):
+        if self.early and (self.root or not span.name.startswith("backfill")):
+            raise LookupError("no trace of it")
+
+    def on_end(self, span):
+        raise LookupError("no trace of it")
+
+
+@pytest.mark.parametrize(("early", "root"), [(False, False), (True, False), (True, True)])
+def test_a_provider_that_raises_breaks_no_job(monkeypatch, make_table, early, root):
+    broken = TracerProvider(shutdown_on_exit=False)
+    broken.add_span_processor(Broken(early=early, root=root))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", broken)
+    table = make_table(5, 5)
+    table.add_columns({"same": same})
+    table.add_columns({"twice": twice})
+    result = table.backfill(["same", "twice"], runner="inline", progress=False)
+    assert {name: one.rows_processed for name, one in result.columns.items()} == {
+        "same": 5,
+        "twice": 5,
+    }
 
 
 def fragment(number: int) -> FragmentPlan:
