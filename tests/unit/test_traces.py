@@ -236,6 +236,19 @@ def test_without_the_extra_nothing_is_traced(make_table, tmp_path, monkeypatch):
     assert "geneva" in loaded_by(missing + PROGRAM, str(tmp_path / "db"))
 
 
+def test_variables_that_make_no_sense_are_said_once_and_break_no_job(
+    monkeypatch, make_table, capsys
+):
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5000")
+    monkeypatch.setattr(provider, "_refused", False)
+    table = make_table(5, 5)
+    table.add_columns({"out": same})
+    for _ in range(2):
+        table.backfill("out", runner="inline", progress=False, force=True)
+    assert capsys.readouterr().err.count("Warning: Jobs are not traced: ") == 1
+
+
 def test_a_warning_of_lost_traces_tells_no_secret(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:secret@collector:4318/x?key=1")
     assert endpoint() == "collector:4318"
