@@ -6,7 +6,7 @@ import time
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -120,6 +120,36 @@ def test_a_job_that_is_not_sampled_makes_no_spans(monkeypatch, made, make_table)
     assert exporter.get_finished_spans() == ()
 
 
+class Broken(SpanProcessor):
+    """A processor of somebody's that raises, at the start or at the end of spans."""
+
+    def __init__(self, *, early: bool, root: bool) -> None:
+        self.early = early
+        self.root = root
+
+    def on_start(self, span, parent_context=None):
+        if self.early and (self.root or not span.name.startswith("backfill")):
+            raise LookupError("no trace of it")
+
+    def on_end(self, span):
+        raise LookupError("no trace of it")
+
+
+@pytest.mark.parametrize(("early", "root"), [(False, False), (True, False), (True, True)])
+def test_a_provider_that_raises_breaks_no_job(monkeypatch, make_table, early, root):
+    broken = TracerProvider(shutdown_on_exit=False)
+    broken.add_span_processor(Broken(early=early, root=root))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", broken)
+    table = make_table(5, 5)
+    table.add_columns({"same": same})
+    table.add_columns({"twice": twice})
+    result = table.backfill(["same", "twice"], runner="inline", progress=False)
+    assert {name: one.rows_processed for name, one in result.columns.items()} == {
+        "same": 5,
+        "twice": 5,
+    }
+
+
 def fragment(number: int) -> FragmentPlan:
     rows = (RowRange(0, 1),)
     return FragmentPlan(number, 1, "", 1, rows, None, None, None, False, True)
@@ -204,6 +234,19 @@ def test_without_the_extra_nothing_is_traced(make_table, tmp_path, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
     missing = "    import sys\n    sys.modules['opentelemetry'] = None\n"
     assert "geneva" in loaded_by(missing + PROGRAM, str(tmp_path / "db"))
+
+
+def test_variables_that_make_no_sense_are_said_once_and_break_no_job(
+    monkeypatch, make_table, capsys
+):
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5000")
+    monkeypatch.setattr(provider, "_refused", False)
+    table = make_table(5, 5)
+    table.add_columns({"out": same})
+    for _ in range(2):
+        table.backfill("out", runner="inline", progress=False, force=True)
+    assert capsys.readouterr().err.count("Warning: Jobs are not traced: ") == 1
 
 
 def test_a_warning_of_lost_traces_tells_no_secret(monkeypatch):

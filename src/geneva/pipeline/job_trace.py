@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial, wraps
 from typing import Any
 
@@ -84,10 +84,11 @@ class JobTrace(Untraced):
         error, trace
             What made it fail, and where.
         """
-        if error is not None:
-            _note(self._root, error, trace)
-        self._root.set_attributes({"geneva.job.status": status, **self._spans.counts()})
-        self._root.end()
+        with suppress(Exception):  # Code of others takes spans.
+            if error is not None:
+                _note(self._root, error, trace)
+            self._root.set_attributes({"geneva.job.status": status, **self._spans.counts()})
+            self._root.end()
 
     def passes(self, run: Any) -> Any:
         """Let each of several columns be a span with the steps below of it."""
@@ -105,8 +106,9 @@ class JobTrace(Untraced):
                     span.set_status(Status(StatusCode.ERROR, described(error)))
                 raise
             finally:
-                span.end()
                 self._spans.parent = self._root
+                with suppress(Exception):
+                    span.end()
 
         return run_pass
 

@@ -64,7 +64,10 @@ def run_traced(
         return work(UNTRACED)
     from geneva.pipeline.job_trace import JobTrace
 
-    trace = JobTrace(tracer, job, runner)
+    try:
+        trace = JobTrace(tracer, job, runner)
+    except Exception:  # noqa: BLE001 - code of others takes spans
+        return work(UNTRACED)
     if not trace.recording:  # It is not sampled.
         with trace.current():
             return work(UNTRACED)

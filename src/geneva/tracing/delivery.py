@@ -37,18 +37,18 @@ class Delivery:
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         for name in exporters:
             self._provider.add_span_processor(BatchSpanProcessor(LateExporter(name)))
-        self._at_exit_s = _AT_EXIT_S
+        self._interrupted = False
         # The exporters' own words end here, unless the program set logging up.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
-        atexit.register(lambda: self.flush(self._at_exit_s))
+        atexit.register(lambda: self.flush(_AT_EXIT_S))
 
     def tracer(self, name: str, version: str) -> Tracer:
         """Return what makes spans."""
         return self._provider.get_tracer(name, version)
 
     def hurry(self) -> None:
-        """Wait for hardly anything when the process ends."""
-        self._at_exit_s = _INTERRUPTED_S
+        """Wait for hardly anything from now on."""
+        self._interrupted = True
 
     def flush(self, timeout_s: float) -> None:
         """Deliver what is left, waiting at most so long: flushing itself knows no bound."""
@@ -56,7 +56,7 @@ class Delivery:
             target=self._provider.force_flush, name="geneva-traces", daemon=True
         )
         flushing.start()
-        flushing.join(timeout_s)
+        flushing.join(min(timeout_s, _INTERRUPTED_S) if self._interrupted else timeout_s)
 
 
 class LateExporter(SpanExporter):

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from geneva._version import __version__
+from geneva.warned import warn_line
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -19,6 +20,7 @@ _NAME = "geneva"
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _lock = threading.Lock()
 _delivery: Delivery | None = None
+_refused = False
 
 
 def job_tracer() -> Tracer | None:
@@ -35,7 +37,8 @@ def job_tracer() -> Tracer | None:
     names = wanted_exporters()
     if not names or find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
         return None
-    return _delivery_to(names).tracer(_NAME, __version__)
+    delivery = _delivery_to(names)
+    return None if delivery is None else delivery.tracer(_NAME, __version__)
 
 
 def flush_traces(timeout_s: float) -> None:
@@ -48,7 +51,7 @@ def flush_traces(timeout_s: float) -> None:
 
 
 def hurry() -> None:
-    """Let the end of the process wait for hardly anything: somebody pressed Ctrl-C."""
+    """Wait for hardly anything when spans are flushed: somebody pressed Ctrl-C."""
     if _delivery is not None:
         _delivery.hurry()
 
@@ -86,11 +89,15 @@ def _otlp() -> str:
     return "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
 
 
-def _delivery_to(names: tuple[str, ...]) -> Delivery:
-    global _delivery
+def _delivery_to(names: tuple[str, ...]) -> Delivery | None:
+    global _delivery, _refused
     with _lock:
-        if _delivery is None:
+        if _delivery is None and not _refused:
             from geneva.tracing.delivery import Delivery
 
-            _delivery = Delivery(names)
+            try:
+                _delivery = Delivery(names)
+            except Exception as error:  # noqa: BLE001 - code of others, and variables that it reads
+                _refused = True
+                warn_line(f"Jobs are not traced: {error}. See the OTEL_* variables.")
         return _delivery

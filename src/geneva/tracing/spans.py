@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
-from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Span,
+    Status,
+    StatusCode,
+    Tracer,
+    set_span_in_context,
+)
 from opentelemetry.util.types import AttributeValue
 
 Attributes = Mapping[str, AttributeValue]
@@ -47,7 +55,10 @@ class SpanMaker:
         """Begin a span that others will be added below of."""
         context = set_span_in_context(self.root)
         given = {**self._common, **attributes}
-        return self._tracer.start_span(name, context, attributes=given)
+        try:
+            return self._tracer.start_span(name, context, attributes=given)
+        except Exception:  # noqa: BLE001 - code of others takes spans
+            return INVALID_SPAN
 
     def add(
         self,
@@ -79,15 +90,17 @@ class SpanMaker:
         if self.kept.get(room, 0) >= most or (not error and (number - 1) % every):
             return
         self.kept[room] = self.kept.get(room, 0) + 1
-        span = self._tracer.start_span(
-            kind,
-            set_span_in_context(self.parent),
-            attributes={**self._common, **attributes},
-            start_time=began_ns,
-        )
-        if error:
-            span.set_status(Status(StatusCode.ERROR, error))
-        span.end()
+        # What takes spans is code of others: the job matters more.
+        with suppress(Exception):
+            span = self._tracer.start_span(
+                kind,
+                set_span_in_context(self.parent),
+                attributes={**self._common, **attributes},
+                start_time=began_ns,
+            )
+            if error:
+                span.set_status(Status(StatusCode.ERROR, error))
+            span.end()
 
     def around(
         self,
