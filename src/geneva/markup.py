@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
+from geneva.html import Html
+
 MOST_ROWS = 100
 _LONGEST = 400
 _LINE = "rgba(128,128,128,.35)"
@@ -12,13 +14,7 @@ _LINE = "rgba(128,128,128,.35)"
 _TONES = {"good": "#2b9348", "bad": "#d64545", "busy": "#3d82d6", "care": "#b7791f", "": "#808080"}
 
 
-class Markup(str):
-    """Text that is HTML already; all other text is escaped."""
-
-    __slots__ = ()
-
-
-def text(value: object, longest: int = _LONGEST) -> Markup:
+def text(value: object, longest: int = _LONGEST) -> Html:
     """Write text that users chose, shortened.
 
     Examples
@@ -26,10 +22,10 @@ def text(value: object, longest: int = _LONGEST) -> Markup:
     >>> text("<script>"), text("abcdef", 3), text(text("<"))
     ('&lt;script&gt;', 'ab…', '&lt;')
     """
-    if isinstance(value, Markup):
+    if isinstance(value, Html):
         return value
     words = str(value)
-    return Markup(escape(words if len(words) <= longest else f"{words[: longest - 1]}…"))
+    return Html(escape(words if len(words) <= longest else f"{words[: longest - 1]}…"))
 
 
 def number(value: int | None) -> str:
@@ -37,7 +33,7 @@ def number(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
 
 
-def badge(word: str, tone: str = "") -> Markup:
+def badge(word: str, tone: str = "") -> Html:
     """Write a state so that it is seen.
 
     Parameters
@@ -49,10 +45,10 @@ def badge(word: str, tone: str = "") -> Markup:
     """
     color = _TONES[tone]
     style = f"color:{color};border:1px solid {color};border-radius:3px;padding:0 4px"
-    return Markup(f'<span style="{style}">{text(word)}</span>')
+    return Html(f'<span style="{style}">{text(word)}</span>')
 
 
-def bar(done: int, total: int, tone: str = "busy") -> Markup:
+def bar(done: int, total: int, tone: str = "busy") -> Html:
     """Draw how much of something is done.
 
     Examples
@@ -63,14 +59,14 @@ def bar(done: int, total: int, tone: str = "busy") -> Markup:
     share = min(100, 100 * done // total) if total else 0
     outer = f"display:inline-block;width:12em;height:.7em;background:{_LINE};border-radius:3px"
     inner = f"width:{share}%;height:100%;background:{_TONES[tone]};border-radius:3px"
-    return Markup(f'<span style="{outer}"><span style="display:block;{inner}"></span></span>')
+    return Html(f'<span style="{outer}"><span style="display:block;{inner}"></span></span>')
 
 
 def table(
     head: Sequence[str],
     rows: Sequence[Sequence[object]],
     numbers: Collection[int] = (),
-) -> Markup:
+) -> Html:
     """Write a table, not more than a hundred rows of it.
 
     Parameters
@@ -92,19 +88,19 @@ def table(
     lines += [_row("td", row, numbers) for row in rows[:MOST_ROWS]]
     left = len(rows) - MOST_ROWS
     more = f"<div>and {left:,} more</div>" if left > 0 else ""
-    return Markup(f'<table style="border-collapse:collapse">{"".join(lines)}</table>{more}')
+    return Html(f'<table style="border-collapse:collapse">{"".join(lines)}</table>{more}')
 
 
-def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
+def facts(pairs: Iterable[tuple[str, object]]) -> Html:
     """Write what is known of something; what is empty is left out."""
-    rows = [(Markup(f"<b>{text(name)}</b>"), value) for name, value in pairs if value]
+    rows = [(Html(f"<b>{text(name)}</b>"), value) for name, value in pairs if value]
     return table(("", ""), rows)
 
 
-def folded(title: str, content: str) -> Markup:
+def folded(title: str, content: str) -> Html:
     """Write long text that is shown when somebody asks for it."""
     inside = f'<pre style="white-space:pre-wrap">{text(content, 20_000)}</pre>'
-    return Markup(f"<details><summary>{text(title)}</summary>{inside}</details>")
+    return Html(f"<details><summary>{text(title)}</summary>{inside}</details>")
 
 
 def block(title: object, *parts: object) -> str:
@@ -128,7 +124,7 @@ def worded(said: object) -> str:
     '<div><div><b>docs</b></div><div><pre>  a &lt; b</pre></div></div>'
     """
     title, _, rest = str(said).partition("\n")
-    return block(title, Markup(f"<pre>{text(rest, 20_000)}</pre>") if rest else "")
+    return block(title, Html(f"<pre>{text(rest, 20_000)}</pre>") if rest else "")
 
 
 class Told(str):

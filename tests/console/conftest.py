@@ -13,7 +13,8 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 
 
-@pytest.fixture(scope="session")
+# As long as one is open, no other event loop can run in this thread.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The machine's browser, without a window."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)

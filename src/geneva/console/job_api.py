@@ -11,6 +11,7 @@ from annotated_types import Ge, Le
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 
+from geneva.console.answers import ERRORS, SaysErrors
 from geneva.console.failed_rows import FailedRows
 from geneva.console.live import LiveJobs
 from geneva.console.steering import Steering
@@ -127,14 +128,16 @@ class Failures(Protocol):
         ...
 
 
-def chosen(lines: list[JobLine], table: str, status: str, text: str = "") -> list[JobLine]:
-    """Return the jobs of a table, in a state, whose id, target, author or place contains a text.
+def chosen(
+    lines: list[JobLine], table: str, column: str, status: str, text: str = ""
+) -> list[JobLine]:
+    """Return the jobs of a table and column, in a state; empty strings stand for all.
 
-    An empty string stands for all.
+    The text is looked for in their ids, what they compute, their authors and places.
 
     Examples
     --------
-    >>> chosen([], "docs", "DONE", "words")
+    >>> chosen([], "docs", "words", "DONE", "ada")
     []
     """
     text = text.strip().lower()
@@ -142,7 +145,8 @@ def chosen(lines: list[JobLine], table: str, status: str, text: str = "") -> lis
     def fits(line: JobLine) -> bool:
         target = f"{line.table}.{' '.join(line.columns)}"
         said = f"{line.job_id} {target} {line.launched_by} {line.where}".lower()
-        return table in ("", line.table) and status in ("", line.status.value) and text in said
+        of = table in ("", line.table) and (not column or column in line.columns)
+        return of and status in ("", line.status.value) and text in said
 
     return [line for line in lines if fits(line)]
 
@@ -151,16 +155,17 @@ def jobs_router(
     live: LiveJobs, steering: Steering, clusters: Clusters, failed_rows: Failures
 ) -> APIRouter:
     """Return the routes of jobs and clusters."""
-    router = APIRouter()
+    router = APIRouter(route_class=SaysErrors, tags=["jobs"], responses=ERRORS)
 
     @router.get("/jobs", summary="Jobs, the newest first")
     async def list_jobs(
         table: str = "",
+        column: str = "",
         status: JobStatus | None = None,
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=_MOST_AT_ONCE)] = 50,
     ) -> JobList:
-        lines = chosen(await live.newest(), table, status.value if status else "")
+        lines = chosen(await live.newest(), table, column, status.value if status else "")
         return JobList(lines[offset : offset + limit], len(lines))
 
     @router.get("/jobs/{job_id:path}/history", summary="How it went over time")

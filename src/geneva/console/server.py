@@ -8,11 +8,9 @@ from collections.abc import Callable
 from functools import partial
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 from nicegui import ui
 
-from geneva import errors
 from geneva._version import __version__
 from geneva.console.access import Access
 from geneva.console.clusters import clusters_of
@@ -24,14 +22,9 @@ from geneva.console.pages.routes import add_pages
 from geneva.console.shown import Console
 from geneva.console.steering import Steering
 from geneva.console.table_api import tables_router
-from geneva.errors import GenevaError, InvalidArgumentError
+from geneva.errors import InvalidArgumentError
 from geneva.storage.model import TableLocation
 
-_STATUS: dict[type[GenevaError], int] = {
-    errors.JobNotFoundError: 404,
-    errors.InvalidArgumentError: 422,
-    errors.ImpossibleTransitionError: 409,
-}
 _WAITING = 128
 _CLOSES_S = 1
 # A page that was away for that long is loaded anew.
@@ -64,10 +57,9 @@ def make_app(database: TableLocation) -> FastAPI:
         clusters=partial(clusters_of, database),
         failed_rows=partial(failed_rows_of, database),
     )
-    app.include_router(jobs, prefix="/api", tags=["jobs"])
-    app.include_router(tables_router(database.uri), prefix="/api", tags=["tables"])
+    app.include_router(jobs, prefix="/api")
+    app.include_router(tables_router(database.uri), prefix="/api")
     app.include_router(metrics_router(live))
-    app.add_exception_handler(GenevaError, _refused)
     add_pages(Console(database, live, steering))
     ui.run_with(
         app,
@@ -82,13 +74,6 @@ def make_app(database: TableLocation) -> FastAPI:
         show_welcome_message=False,
     )
     return app
-
-
-def _refused(_request: Request, error: Exception) -> JSONResponse:
-    kinds = (kind for kind in type(error).__mro__ if kind in _STATUS)
-    status = next((_STATUS[kind] for kind in kinds), 400)
-    said = {"kind": type(error).__name__, "message": str(error)}
-    return JSONResponse({"error": said}, status)
 
 
 def serve(database: TableLocation, access: Access, port: int, ready: Callable[[str], None]) -> None:

@@ -5,58 +5,21 @@ Routes are plain functions, which run in threads: reading waits for disks and ob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Header, Query, Response
 
-from geneva.console.content import Content, NoContentError, TooLargeError, part_of, read_content
+from geneva.console.answers import ERRORS, ErrorAnswer, SaysErrors
+from geneva.console.content import Content, part_of, read_content
 from geneva.console.rows import MOST_ROWS, RowsPage, read_rows
 from geneva.errors import (
-    ColumnNotFoundError,
-    GenevaError,
     InvalidArgumentError,
-    TableNotFoundError,
 )
 from geneva.overview import ColumnLine, TableLine, columns_of, location_of, table_of, tables_of
-from geneva.storage.dataset import in_words
 
-_STATUS: dict[type[BaseException], int] = {
-    TableNotFoundError: 404,
-    ColumnNotFoundError: 404,
-    NoContentError: 404,
-    TooLargeError: 413,
-    InvalidArgumentError: 422,
-}
 _LARGEST = (1 << 63) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorSaid:
-    """What went wrong.
-
-    Attributes
-    ----------
-    kind : str
-        Class of the error.
-    message : str
-        What happened, and what to do.
-    """
-
-    kind: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorAnswer:
-    """The body of every answer that is not a success."""
-
-    error: ErrorSaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,37 +48,6 @@ def content_path(table: str, address: int, column: str, version: int) -> str:
     return f"/tables/{names[0]}/rows/{address}/{names[1]}/content?version={version}"
 
 
-class _SaysErrors(APIRoute):
-    """A route whose errors are JSON, wherever it is mounted."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def said(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                return error_answer(422, "InvalidArgumentError", _invalid(error))
-            except (GenevaError, OSError, ValueError, RuntimeError) as error:
-                status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 500)
-                return error_answer(status, type(error).__name__, in_words(error))
-
-        return said
-
-
-def error_answer(status: int, kind: str, message: str) -> JSONResponse:
-    """Return an error as an answer."""
-    said = {"error": {"kind": kind, "message": message}}
-    return JSONResponse(said, status, headers={"Cache-Control": "no-store"})
-
-
-def _invalid(error: RequestValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}, found {str(one['input'])[:80]!r}"
-        for one in error.errors()
-    )
-
-
 def tables_router(uri: str) -> APIRouter:
     """Return the routes that say what is in the tables of a database.
 
@@ -124,10 +56,7 @@ def tables_router(uri: str) -> APIRouter:
     uri
         The database.
     """
-    answers: dict[int | str, dict[str, Any]] = {
-        code: {"model": ErrorAnswer} for code in (404, 422, 500)
-    }
-    router = APIRouter(route_class=_SaysErrors, tags=["tables"], responses=answers)
+    router = APIRouter(route_class=SaysErrors, tags=["tables"], responses=ERRORS)
 
     @router.get("/tables", summary="The tables of the database")
     def tables() -> TableList:

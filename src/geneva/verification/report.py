@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from geneva.html import Html
 from geneva.jobs.wording import counted
-from geneva.markup import Markup, block
+from geneva.markup import block
 from geneva.report import Check, Report
 
 
@@ -136,7 +137,7 @@ class VerificationReport:
     def _repr_html_(self) -> str:
         said = str(self).splitlines()
         checks = Report(tuple(self._checks()))._repr_html_() if self.columns else ""
-        return block(said[0], Markup(checks) or said[1])
+        return block(said[0], Html(checks) or said[1])
 
     def _checks(self) -> Iterator[Check]:
         for looked_at in self.columns:

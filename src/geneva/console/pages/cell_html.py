@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from geneva.console.cells import Cell
-from geneva.console.pages.html import Html, joined, tag
 from geneva.console.pages.states import chip
 from geneva.console.vectors import VectorSummary
+from geneva.html import Html, joined, tag
 
 _PREVIEW = 90
 _UNITS = ("bytes", "kB", "MB", "GB")

@@ -65,9 +65,10 @@ _CARD = f"""
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which jobs are shown: of a table, in a state, with a text; an empty one is any."""
+    """Which jobs are shown: of a table and column, in a state, with a text; empty ones are any."""
 
     table: str = ""
+    column: str = ""
     status: str = ""
     text: str = ""
     page: int = 0
@@ -129,7 +130,8 @@ class _JobsView:
             self._search.props('dense outlined clearable debounce=200 type="search"')
             self._search.on_value_change(self._on_text)
             if chosen_first.table:
-                ui.link(f"Only of table {chosen_first.table}: show all", "/")
+                of = f"{chosen_first.table}.{chosen_first.column}".strip(".")
+                ui.link(f"Only of {of}: show all", "/")
         self._summary = ui.label().props("role=status").classes("g-note")
         self._table = ui.table(rows=[], columns=_COLUMNS, row_key="id", pagination=0)
         self._table.props('flat dense wrap-cells hide-pagination :grid="window.innerWidth < 600"')
@@ -159,7 +161,9 @@ class _JobsView:
     async def refresh(self) -> None:
         """Show jobs as they are now; what is as it was is not sent again."""
         which = self._chosen
-        lines = chosen(await self._live.newest(), which.table, which.status, which.text)
+        lines = chosen(
+            await self._live.newest(), which.table, which.column, which.status, which.text
+        )
         pages = max(1, -(-len(lines) // _A_PAGE))
         page = min(which.page, pages - 1)
         first = page * _A_PAGE

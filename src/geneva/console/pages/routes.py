@@ -19,9 +19,11 @@ def add_pages(console: Console) -> None:
     uri = console.database.uri
 
     @ui.page("/")
-    async def jobs(request: Request, table: str = "", status: str = "", text: str = "") -> None:
+    async def jobs(
+        request: Request, table: str = "", column: str = "", status: str = "", text: str = ""
+    ) -> None:
         with frame(request, uri, "Jobs", "Jobs"):
-            await jobs_content(console.live, Chosen(table, status, text))
+            await jobs_content(console.live, Chosen(table, column, status, text))
 
     @ui.page("/jobs/{job_id:path}")
     async def job(request: Request, job_id: str) -> None:

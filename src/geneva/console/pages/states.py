@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geneva.console.pages.html import Html, joined, tag
+from geneva.html import Html, joined, tag
 from geneva.overview import ColumnLine
 
 # Each has a sign and a word beside its colour, for those who do not see colours.

@@ -7,12 +7,13 @@ from functools import partial
 
 from nicegui import events, ui
 
-from geneva.console.pages.html import joined, tag
 from geneva.console.pages.links import jobs_link
 from geneva.console.pages.table_html import columns_html, rows_html
 from geneva.console.pages.tables import STYLE, error_html
 from geneva.console.pages.waiting import FAILURES, again_and_again, in_thread
 from geneva.console.rows import read_rows
+from geneva.html import joined, tag
+from geneva.jobs.wording import counted
 from geneva.overview import TableLine, columns_of, table_of
 
 _ROWS = 20
@@ -36,7 +37,7 @@ def table_content(uri: str, table: str) -> None:
         The database, and its table.
     """
     ui.add_css(STYLE)
-    with ui.column().classes("gv-tables gap-4"):
+    with ui.column().classes("gv-tables"):
         _TablePage(uri, table)
 
 
@@ -51,17 +52,17 @@ class _TablePage:
         self._columns: list[str] | None = None
         self._version_shown: int | None = None
         self._asked = 0
-        self._head = ui.html(tag("h1", table)).classes("w-full")
+        self._head = ui.html(tag("h1", table))
         ui.html(tag("h2", "Columns"))
-        self._states = ui.html(tag("p", "Looking …", class_="gv-quiet")).classes("w-full")
+        self._states = ui.html(tag("p", "Looking …", class_="gv-quiet"))
         self._make_pager()
-        self._grid = ui.html("").classes("w-full min-w-0")
+        self._grid = ui.html("")
         # On a button too: whoever pressed one goes on with a key.
         ui.keyboard(self._on_key, repeating=False, ignore=["input", "select", "textarea"])
         again_and_again(partial(table_of, uri, table), self._show, self._failed)
 
     def _make_pager(self) -> None:
-        with ui.row().classes("w-full items-center gap-2"):
+        with ui.row().classes("gv-pager"):
             ui.html(tag("h2", "Rows"))
             self._where = ui.label("").props("aria-live=polite").classes("gv-quiet")
             self._newer = ui.button("Show the new version", on_click=self._show_rows)
@@ -76,7 +77,7 @@ class _TablePage:
                 self._pager_button("Last rows", "last_page", "", self._last),
             ]
         self._choice = ui.select([], multiple=True, label="Columns", on_change=self._choose)
-        self._choice.props("dense options-dense").classes("w-full max-w-xs").set_visibility(False)
+        self._choice.props("dense options-dense").classes("gv-choice").set_visibility(False)
 
     def _pager_button(self, words: str, icon: str, key: str, to: Callable[[], int]) -> ui.button:
         button = ui.button(icon=icon, on_click=lambda: self._go(to()))
@@ -187,7 +188,8 @@ class _TablePage:
 
 def _head(line: TableLine) -> str:
     facts = (
-        f"{line.rows:,} rows in {line.fragments:,} fragments, {line.columns:,} columns, "
+        f"{counted(line.rows, 'row')} in {counted(line.fragments, 'fragment')}, "
+        f"{counted(line.columns, 'column')}, "
         f"version {line.version:,} · "
     )
     jobs = tag("a", "jobs", href=jobs_link(line.table))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from geneva.console.pages.cell_html import cell_html
-from geneva.console.pages.html import Html, joined, tag
 from geneva.console.pages.links import content_link, jobs_link, table_link
 from geneva.console.pages.states import chip, counts_of, counts_words, state_cell
 from geneva.console.rows import RowsPage
+from geneva.html import Html, joined, tag
 from geneva.overview import ColumnLine, TableLine
 
 

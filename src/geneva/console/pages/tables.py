@@ -7,9 +7,9 @@ from pathlib import Path
 
 from nicegui import ui
 
-from geneva.console.pages.html import Html, tag
 from geneva.console.pages.table_html import tables_html
 from geneva.console.pages.waiting import FAILURES, again_and_again, in_thread
+from geneva.html import Html, tag
 from geneva.overview import ColumnLine, TableLine, columns_of, tables_of
 from geneva.storage.dataset import in_words
 
@@ -28,9 +28,9 @@ def tables_content(uri: str) -> None:
         The database.
     """
     ui.add_css(STYLE)
-    with ui.column().classes("gv-tables gap-4"):
+    with ui.column().classes("gv-tables"):
         ui.html(tag("h1", "Tables"), tag="div")
-        shown = ui.html(tag("p", "Looking …", class_="gv-quiet")).classes("w-full")
+        shown = ui.html(tag("p", "Looking …", class_="gv-quiet"))
     # By the line: a table that changed is looked at again, one that did not is not.
     known: dict[TableLine, list[ColumnLine]] = {}
 

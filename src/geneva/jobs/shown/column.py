@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from geneva.html import Html
 from geneva.jobs.column_status import ColumnStatus
 from geneva.jobs.wording import counted
-from geneva.markup import MOST_ROWS, Markup, badge, block, number, table
+from geneva.markup import MOST_ROWS, badge, block, number, table
 
 _TONES = {"fresh": "good", "failed": "bad", "stale": "care", "missing": "care"}
 _COUNTS = ("rows", "fresh", "missing", "failed", "stale")
@@ -66,7 +67,7 @@ def _cells(one: ShownColumn) -> tuple[object, ...]:
     return (one.name, one.type, one.function, ", ".join(one.inputs), state_badge(status), *counts)
 
 
-def state_badge(status: ColumnStatus) -> Markup:
+def state_badge(status: ColumnStatus) -> Html:
     """Return the first that is true of some rows: failed, stale or missing; or else fresh."""
     states = ("failed", "stale", "missing")
     state = next((one for one in states if getattr(status, one)), "fresh")
@@ -90,7 +91,7 @@ def status_html(status: ColumnStatus) -> str:
     counts = ", ".join(f"{getattr(status, name):,} {name}" for name in _COUNTS)
     return block(
         f"{status.table_name}.{status.column_name}",
-        Markup(f"{state_badge(status)} {counts}, version {status.version}"),
+        Html(f"{state_badge(status)} {counts}, version {status.version}"),
         f"changed: {status.changed}" if status.changed and status.stale else "",
         table(head, rows, numbers=range(6)),
         f"and {left:,} more fragments" if left else "",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from geneva.html import Html
 from geneva.jobs.measures import amount, duration
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.wording import counted
-from geneva.markup import MOST_ROWS, Markup, badge, bar, block, facts, folded, table, text
+from geneva.markup import MOST_ROWS, badge, bar, block, facts, folded, table, text
 
 _TONES = {
     JobStatus.DONE: "good",
@@ -31,10 +32,10 @@ def job_html(record: JobRecord) -> str:
     rows = f"{now.rows_done:,} of {now.rows_total:,} rows"
     error = record.error
     return block(
-        Markup(f"{text(record.table_name)}.{text(columns)} {badge(status.value, tone)}"),
-        Markup(f"{shown} {text(rows)}"),
+        Html(f"{text(record.table_name)}.{text(columns)} {badge(status.value, tone)}"),
+        Html(f"{shown} {text(rows)}"),
         facts(_facts(record)),
-        Markup(f"<b>{text(error.kind)}</b>: {text(error.message, 2_000)}") if error else "",
+        Html(f"<b>{text(error.kind)}</b>: {text(error.message, 2_000)}") if error else "",
         folded("traceback", error.traceback) if error and error.traceback else "",
         folded("events", "\n".join(record.events[-_MOST_EVENTS:])) if record.events else "",
     )
@@ -108,7 +109,7 @@ def result_html(result: BackfillJobResult) -> str:
         f"{amount(peak_bytes)} of memory per worker" if peak_bytes else "",
     ]
     return block(
-        Markup(f"{text(result.table_name)} {badge(result.status, 'good')}"),
+        Html(f"{text(result.table_name)} {badge(result.status, 'good')}"),
         ", ".join(filter(None, said)),
         table(("column", "rows", "failed", "function", "from"), rows, numbers=(1, 2)),
         f"table.errors() lists the rows that failed; job {result.job_id}" if failed else "",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from geneva.html import Html
 from geneva.jobs.estimate import Estimate
 from geneva.jobs.measures import amount
 from geneva.jobs.planner import Plan
 from geneva.jobs.plans import Plans
 from geneva.jobs.wording import counted
-from geneva.markup import Markup, block, facts, table
+from geneva.markup import block, facts, table
 
 
 def plan_html(plan: Plan) -> str:
@@ -41,7 +42,7 @@ def plan_html(plan: Plan) -> str:
         )
         if skipped
         else "",
-        "" if plan.estimate is None else Markup(estimate_html(plan.estimate)),
+        "" if plan.estimate is None else Html(estimate_html(plan.estimate)),
     )
 
 

@@ -8,7 +8,7 @@ _VOID = {"img", "polyline", "line"}
 
 
 class Html(str):
-    """Text that is HTML. Only :func:`tag` and :func:`joined` make it."""
+    """Text that is HTML already; all other text is escaped where it is put into it."""
 
     __slots__ = ()
 
