@@ -15,6 +15,7 @@ from geneva.cluster import GenevaCluster
 from geneva.jobs.metrics import job_metrics
 from geneva.jobs.progress import Progress
 from tests.console.serving import served, until
+from tests.docs.pages import ROOT, code_spans, table_rows
 
 
 @geneva.udf
@@ -146,6 +147,17 @@ def test_the_api_describes_itself(console):
     )
     line = described["components"]["schemas"]["JobLine"]["properties"]
     assert {"job_id", "status", "rows_done", "took_s"} <= set(line)
+
+
+def test_the_guide_names_every_route(console):
+    described = console.json("/api/openapi.json")["paths"]
+    routes = {
+        f"{method.upper()} {path.replace(':path', '')}"
+        for path, methods in described.items()
+        for method in methods
+    }
+    told = {row[0] for row in table_rows(ROOT / "docs" / "guide" / "console.md", "Route")}
+    assert {one for cell in told for one in code_spans(cell)} == routes
 
 
 def test_other_sites_and_other_names_are_refused(console):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 import time
+import wave
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pyarrow as pa
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import geneva
 from tests.console.conftest import SHOTS
 from tests.console.serving import Served, served, until
+from tests.trap import lay_trap
 
 # The console promises two seconds; these tests run beside others.
 SOON_MS = 4_000
@@ -22,6 +27,13 @@ SOON_MS = 4_000
 @geneva.udf
 def words(text: str) -> int:
     return len(text.split())
+
+
+@geneva.udf(on_error=[geneva.Skip()])
+def picky(id: int) -> int:
+    if id == 7:
+        raise ValueError("seven")
+    return id
 
 
 @geneva.udf
@@ -206,6 +218,76 @@ def test_the_keyboard_reaches_everything(console, page):
     assert reached[:5] == ["Skip to the content", "Geneva", "Jobs", "Tables", "Clusters"]
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("docs.")
+
+
+def test_no_page_unpickles_a_function(tmp_path, browser: Browser):
+    with geneva.connect(str(tmp_path / "db")) as db:
+        table = db.create_table("docs", [{"id": i} for i in range(20)])
+        table.add_columns({"picky": picky})
+        done = table.backfill("picky", runner="inline", progress=False)
+        sprung = tmp_path / "sprung"
+        lay_trap(table, sprung, "picky")
+        with served(db.uri) as console:
+            page = browser.new_page()
+            page.goto(f"{console.address}/tables/docs")
+            expect(page.get_by_text("picky(id)")).to_be_visible()
+            expect(page.get_by_role("cell").filter(has_text="failed").first).to_be_visible()
+            page.goto(f"{console.address}/jobs/{done.job_id}")
+            for tab in ("Details", "Plan", "Metrics", "Failed rows", "Output"):
+                page.get_by_role("tab", name=tab).click()
+            page.get_by_role("tab", name="Failed rows").click()
+            page.get_by_text("ValueError: seven").first.click()
+            expect(page.get_by_role("tabpanel").get_by_text("Traceback")).to_be_visible()
+            for path in ("/", "/tables", "/clusters"):
+                page.goto(console.address + path)
+                expect(page.get_by_role("heading", level=1)).to_be_visible()
+            page.close()
+        assert not sprung.exists()
+
+
+def _image() -> bytes:
+    written = io.BytesIO()
+    Image.new("RGB", (60, 40), "teal").save(written, "PNG")
+    return written.getvalue()
+
+
+def _sound() -> bytes:
+    written = io.BytesIO()
+    with wave.open(written, "wb") as sound:
+        sound.setparams((1, 2, 8_000, 0, "NONE", ""))
+        sound.writeframes(bytes(16_000))
+    return written.getvalue()
+
+
+def test_rows_are_shown_as_what_they_are(console, page, uri):
+    vector = pa.array([[0.5, -1.0, 2.0]], pa.list_(pa.float32(), 3))
+    values = {"id": [7], "image": [_image()], "sound": [_sound()], "vector": vector}
+    with geneva.connect(uri) as db:
+        media = db.create_table("media", pa.table({**values, "text": ["<i>no markup</i>"]}))
+        media.add_columns({"picky": picky, "words": words})
+        media.backfill("picky", runner="inline", progress=False)
+    page.goto(f"{console.address}/tables/media")
+    image = page.get_by_role("cell").locator("img")
+    expect(image).to_be_visible()
+    assert image.evaluate("one => one.decode().then(() => one.naturalWidth)") == 60
+    sound = page.get_by_role("cell").locator("audio")
+    sound.evaluate("one => one.load()")
+    page.wait_for_function("document.querySelector('audio').duration === 1")
+    expect(page.get_by_role("cell").filter(has_text="3 dimensions")).to_contain_text("-1 to 2")
+    expect(page.get_by_role("cell").filter(has_text="<i>no markup</i>")).to_be_visible()
+    expect(page.get_by_role("cell").filter(has_text="failed").last).to_be_visible()
+    expect(page.get_by_role("cell").filter(has_text="not computed").last).to_be_visible()
+    shot(page, "table")
+
+
+def test_a_table_is_turned_over_with_keys_and_leads_to_its_jobs(console, page, table):
+    page.goto(f"{console.address}/tables")
+    page.get_by_role("link", name="docs").click()
+    expect(page.get_by_text("0 to 19 of 2,000")).to_be_visible()
+    page.keyboard.press("n")
+    expect(page.get_by_text("20 to 39 of 2,000")).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="jobs").first.click()
+    expect(page.get_by_text("Only of docs: show all")).to_be_visible()
 
 
 class _Evil(BaseHTTPRequestHandler):

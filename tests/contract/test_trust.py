@@ -16,8 +16,8 @@ import pytest
 import geneva
 from geneva import config, errors
 from geneva.pipeline import trust
-from geneva.transformer.pickling import digest
 from tests.conftest import values
+from tests.trap import Trap, lay_trap
 
 KEY = "GENEVA_UDF_SIGNING_KEY"
 SECRET = "0f3a-of-this-test"  # noqa: S105 - nobody else's
@@ -26,16 +26,6 @@ SECRET = "0f3a-of-this-test"  # noqa: S105 - nobody else's
 @geneva.udf
 def double(id: int) -> int:
     return 2 * id
-
-
-class Trap:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (Path(self.path),)
 
 
 @pytest.fixture(params=["inline", "process"])
@@ -54,14 +44,6 @@ def set_metadata(table, **changes: str) -> None:
     lance.dataset(table.uri).update_field_metadata({"out": entries})
 
 
-def lay_trap(table, path: Path) -> None:
-    """Let the column's definition name a pickle that writes a file."""
-    payload = pickle.dumps(Trap(str(path)))
-    name = f"_udfs/{digest(payload)}"
-    Path(table.uri, name).write_bytes(payload)
-    set_metadata(table, udf=name)
-
-
 def run(table, **arguments) -> None:
     table.backfill("out", progress=False, **arguments)
 
@@ -71,7 +53,7 @@ def test_only_running_a_function_unpickles_it(db, table, tmp_path):
     table.add_columns({"out": double})
     run(table, runner="inline", num_frags=1)
     sprung = tmp_path / "sprung"
-    lay_trap(table, sprung)
+    lay_trap(table, sprung, "out")
     elsewhere = geneva.connect(db.uri)
     assert "docs" in elsewhere.table_names()
     opened = elsewhere.open_table("docs")
@@ -163,7 +145,7 @@ def test_another_pickle_is_refused(table, monkeypatch, tmp_path):
     monkeypatch.setenv(KEY, SECRET)
     table.add_columns({"out": double})
     sprung = tmp_path / "sprung"
-    lay_trap(table, sprung)
+    lay_trap(table, sprung, "out")
     with pytest.raises(errors.UntrustedFunctionError, match="function double"):
         run(table, runner="inline")
     assert not sprung.exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import json
-import pickle
 import shutil
 import time
 from pathlib import Path
@@ -20,8 +19,8 @@ from lance.blob import blob_array, blob_field
 import geneva
 from geneva.console.content import MOST_BYTES
 from geneva.console.table_api import content_path, tables_router
-from geneva.transformer.pickling import digest
 from tests.asgi import TestClient
+from tests.trap import lay_trap
 from tests.unit.test_media import picture, sound
 
 pytestmark = pytest.mark.local_files
@@ -348,27 +347,13 @@ def test_a_damaged_column_file_hides_no_other_column(db, client, make_table):
     assert cells(page, "out")[0]["why"]
 
 
-class Trap:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (Path(self.path),)
-
-
 def test_nothing_of_it_unpickles_a_function(db, client, make_table, tmp_path):
     table = make_table(20, 10)
     table.add_columns({"out": double, "picky": picky})
     run(table, "out", num_frags=1)
     run(table, "picky")
     sprung = tmp_path / "sprung"
-    payload = pickle.dumps(Trap(str(sprung)))
-    name = f"_udfs/{digest(payload)}"
-    Path(table.uri, name).write_bytes(payload)
-    trapped = {"virtual_column.udf": name}
-    lance.dataset(table.uri).update_field_metadata({"out": trapped, "picky": trapped})
+    lay_trap(table, sprung, "out", "picky")
     asked(client, "/tables")
     asked(client, "/tables/docs")
     asked(client, "/tables/docs/columns")
