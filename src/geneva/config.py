@@ -9,11 +9,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Annotated, Literal
-
-from annotated_types import Ge, Gt, Le
+from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
 
 from geneva.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from annotated_types import Ge, Gt, Le
 
 PREFIX = "GENEVA_"
 
@@ -113,10 +114,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if not given:
         return Settings()
     # Loaded only when there is something to check: it takes a tenth of a second.
-    from pydantic import TypeAdapter, ValidationError
+    import annotated_types
+    from pydantic import ValidationError, create_model
 
+    hints = get_type_hints(Settings, localns=vars(annotated_types), include_extras=True)
+    kinds: dict[str, tuple[object, object]] = {name: (hints[name], ...) for name in given}
     try:
-        return TypeAdapter(Settings).validate_python(given)
+        return Settings(**dict(create_model("Given", **kinds)(**given)))  # type: ignore[call-overload]
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

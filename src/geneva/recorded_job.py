@@ -22,7 +22,6 @@ from geneva.jobs.wishes import Wish, WishKind, cancelled, sum_of
 from geneva.pipeline.failure import WorkerTraceback
 from geneva.pipeline.job_records import Heartbeats
 from geneva.pipeline.journal import JobEnd
-from geneva.pipeline.replay import column_at, replay
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.storage.author import this_author
 from geneva.storage.job_files import JobFiles
@@ -174,6 +173,8 @@ class RecordedJob(JobFuture):
 
     def replay(self, row_id: int) -> Any:
         """Run the column's function, as it was when the job ran, for one row in this process."""
+        from geneva.pipeline.replay import column_at, replay
+
         record = self.record()
         name = f"{record.table_name}.lance"
         location = replace(self._database, uri=f"{self._database.uri}/{name}")

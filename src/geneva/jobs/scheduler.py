@@ -18,8 +18,9 @@ from geneva.jobs.commands import (
 from geneva.jobs.events import RowsApplied, WorkerLost, WorkerReady
 from geneva.jobs.limits import Limits
 from geneva.jobs.pace import Pace
-from geneva.jobs.planner import ApplyTask, Plan
+from geneva.jobs.planner import Plan
 from geneva.jobs.scaling import Workload, workers_wanted, worth_splitting, writers_wanted
+from geneva.jobs.tasks import ApplyTask
 from geneva.jobs.work import Work
 from geneva.jobs.workers import WorkerState
 from geneva.resources.memory import workers_in_memory

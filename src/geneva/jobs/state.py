@@ -50,11 +50,12 @@ from geneva.jobs.limits import Limits
 from geneva.jobs.loss_errors import LostPlace, late_start_error, loss_error, start_error
 from geneva.jobs.losses import LossBook
 from geneva.jobs.memory_watch import MemoryWatch
-from geneva.jobs.planner import ApplyTask, Plan
+from geneva.jobs.planner import Plan
 from geneva.jobs.scheduler import Scheduler
 from geneva.jobs.skips import SkipBook
 from geneva.jobs.stall import StallWatch
 from geneva.jobs.suspects import LeaveOut, Suspects, TryAgain
+from geneva.jobs.tasks import ApplyTask
 from geneva.storage.model import RowRange
 
 # Who presses Ctrl-C waits for two seconds, not for a batch of minutes.

@@ -12,10 +12,10 @@ import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -23,14 +23,12 @@ import pyarrow as pa
 from geneva.errors import UDFError
 from geneva.jobs.commands import JobContext
 from geneva.jobs.events import BatchRows, PartWritten, TaskApplied, TaskFailed, TaskStarted
-from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.jobs.stage import Stage
+from geneva.jobs.tasks import ApplyTask, FragmentPlan
 from geneva.pipeline import isolation
 from geneva.pipeline.activity import Activity
-from geneva.pipeline.ahead import begun_ahead
 from geneva.pipeline.attempts import Attempts, Interrupted
 from geneva.pipeline.batching import FIRST_BATCH_ROWS, BatchSizer
-from geneva.pipeline.call_clock import CallClock, bounded_async
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.environment import check_environment
 from geneva.pipeline.failure import (
@@ -60,6 +58,11 @@ from geneva.transformer.binding import BoundFunction
 from geneva.transformer.call_failure import CallFailed
 from geneva.transformer.policy import ErrorPolicy
 from geneva.transformer.shared_function import SharedFunction
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    from geneva.pipeline.call_clock import CallClock
 
 
 class Applier:
@@ -209,6 +212,8 @@ class Applier:
         if isinstance(self._bound, BoundFunction):
             self._prepare(self._bound)
         if context.threads > 1 and not self._bound.is_async:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = ThreadPoolExecutor(self._context.threads, "geneva-applier")
         if self._memory is not None:
             # Objects of thousands of rows set the collector off again and again, and it would look
@@ -224,9 +229,13 @@ class Applier:
         if bound.runs_ahead:
             self._sizer.hold(max(FIRST_BATCH_ROWS, bound.loop.most))
         timeout_s = context.row_timeout_s
-        if timeout_s is not None and bound.is_async:
+        if timeout_s is None:
+            return
+        from geneva.pipeline.call_clock import CallClock, bounded_async
+
+        if bound.is_async:
             bound.bound_calls(partial(bounded_async, timeout_s))
-        elif timeout_s is not None:
+        else:
             self._clock = CallClock(timeout_s, self._recorder)
             bound.bound_calls(self._clock.bounded)
 
@@ -292,6 +301,8 @@ class Applier:
         batches = map(control.claimed, read)
         mines = iter(partial(next, batches, None), None)  # Until one is not claimed.
         if isinstance(self._bound, BoundFunction) and self._bound.runs_ahead:
+            from geneva.pipeline.ahead import begun_ahead
+
             mines = begun_ahead(mines, self._bound, control, self._waiting(task, reporter))
         for mine in mines:
             if self._pool is None:
