@@ -129,6 +129,17 @@ class Scheduler:
         if state is not None:
             state.heard_s = self.now_s
 
+    def silent(self, for_s: float) -> list[int]:
+        """Return the workers that compute and said nothing for so long, each of them once."""
+        found = [
+            worker
+            for worker, state in self.workers.items()
+            if state.task is not None and state.loaded and self.now_s - state.heard_s > for_s
+        ]
+        for worker in found:
+            self.hear(worker)
+        return found
+
     def free(self, worker: int, fragment_id: int | None = None) -> None:
         """Take in that a worker's task, or its writing of a fragment, has ended."""
         self.workers[worker] = self.workers[worker].freed(self.now_s, fragment_id)

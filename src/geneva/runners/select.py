@@ -13,7 +13,7 @@ from geneva.config import settings
 from geneva.errors import InvalidArgumentError, MissingExtraError
 
 if TYPE_CHECKING:
-    from geneva.pipeline.backfill import Admit
+    from geneva.pipeline.admission import Admit
     from geneva.pipeline.backfill_job import BackfillJob
     from geneva.pipeline.driver import Runner, StopSignal
     from geneva.resources.shape import ClusterShape
@@ -130,7 +130,7 @@ def workplace(kind: str, job: BackfillJob, printed: Printed, stop: StopSignal) -
     stop
         Ends the job early.
     """
-    from geneva.pipeline.backfill import admit_here
+    from geneva.pipeline.admission import admit_here
     from geneva.runners.machine import this_machine
 
     admit = partial(admit_here, job, this_machine(), settings())
