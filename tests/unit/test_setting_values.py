@@ -39,4 +39,5 @@ def test_what_can_be_read(name, text, value):
 def test_what_cannot(name, text, expected):
     with pytest.raises(InvalidArgumentError) as refused:
         read_settings({f"GENEVA_{name}": text})
-    assert str(refused.value).startswith(f"GENEVA_{name}={text!r}: expected {expected}. Its default")
+    said = f"GENEVA_{name}={text!r}: expected {expected}. Its default is "
+    assert str(refused.value).startswith(said)
