@@ -14,8 +14,9 @@ import geneva
 from geneva import errors
 from geneva.jobs.cleanup import Cleanup
 from geneva.jobs.column_status import ColumnStatus, ComputedBy, FragmentStatus
-from geneva.jobs.estimate import Estimate, Interval
+from geneva.jobs.estimate import Estimate
 from geneva.jobs.history import JobHistory, Sample, TaskSpan, WorkerSpan
+from geneva.jobs.intervals import Interval
 from geneva.jobs.job_status import JobStatus
 from geneva.jobs.metrics import JobMetric
 from geneva.jobs.planner import Plan

@@ -9,11 +9,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Annotated, Literal
-
-from annotated_types import Ge, Gt, Le
+from typing import Literal, get_type_hints
 
 from geneva.errors import InvalidArgumentError
+from geneva.setting_values import AtLeastOne, NotNegative, Port, Positive, setting_value
 
 PREFIX = "GENEVA_"
 
@@ -28,28 +27,28 @@ class Settings:
     10.0
     """
 
-    checkpoint_interval_s: Annotated[float, Gt(0)] = 10.0
+    checkpoint_interval_s: Positive = 10.0
     """Seconds of compute that a worker puts at risk before it writes a part."""
 
     checkpoint_uri: str | None = None
     """Folder or object-store URI below which parts are kept; None keeps them with their table."""
 
-    commit_max_retries: Annotated[int, Ge(0)] = 12
+    commit_max_retries: NotNegative = 12
     """How often a commit is rebuilt after a conflict before the job fails."""
 
-    max_worker_losses: Annotated[int, Ge(1)] = 3
+    max_worker_losses: AtLeastOne = 3
     """How often workers may crash, or run out of memory, on one task before the job fails."""
 
-    max_fatal_rows: Annotated[int, Ge(0)] = 100
+    max_fatal_rows: NotNegative = 100
     """How many rows that end whoever computes them a job skips, if its policy skips such rows."""
 
-    max_node_losses: Annotated[int, Ge(1)] = 10
+    max_node_losses: AtLeastOne = 10
     """How often workers may be lost with their node on one task before the job fails."""
 
-    worker_start_timeout_s: Annotated[float, Gt(0)] = 120.0
+    worker_start_timeout_s: Positive = 120.0
     """Seconds a worker process may take until it is ready."""
 
-    reserve_timeout_s: Annotated[float, Gt(0)] = 600.0
+    reserve_timeout_s: Positive = 600.0
     """Seconds a job on a cluster waits, with no worker at all, for resources that others hold."""
 
     # Two underscores, as in programs that were written for Geneva.
@@ -59,25 +58,25 @@ class Settings:
     admission__strict: bool = True
     """Whether a job that can never fit is refused; otherwise there is a warning, and it waits."""
 
-    admission__timeout: Annotated[float, Gt(0)] = 3.0
+    admission__timeout: Positive = 3.0
     """Seconds that a new autoscaler gets to say whether it can add nodes."""
 
-    stall_timeout_s: Annotated[float, Gt(0)] = 300.0
+    stall_timeout_s: Positive = 300.0
     """Seconds that a job waits for storage, while no worker computes, before it fails."""
 
-    setup_timeout_s: Annotated[float, Gt(0)] = 1800.0
+    setup_timeout_s: Positive = 1800.0
     """Seconds that imports and `setup()` may take, while no worker computes, before a job fails."""
 
-    stop_grace_s: Annotated[float, Gt(0)] = 5.0
+    stop_grace_s: Positive = 5.0
     """Seconds that workers get to finish their current batch when a job stops early."""
 
-    progress_interval_s: Annotated[float, Gt(0)] = 5.0
+    progress_interval_s: Positive = 5.0
     """Seconds between two progress lines when the output is not a terminal."""
 
     log: Literal["text", "json"] = "text"
     """"json" writes logs, and progress where the output is no terminal, as JSON lines."""
 
-    metrics_port: Annotated[int, Ge(0), Le(65535)] = 0
+    metrics_port: Port = 0
     """Port on which metrics of this process' jobs are served for Prometheus; 0 serves none."""
 
     metrics_host: str | None = None
@@ -112,18 +111,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     }
     if not given:
         return Settings()
-    # Loaded only when there is something to check: it takes a tenth of a second.
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(Settings).validate_python(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise InvalidArgumentError(
-            f"{variables[name]}={given[name]!r}: {first['msg']}. Its default is "
-            f"{getattr(Settings(), name)}."
-        ) from None
+    kinds = get_type_hints(Settings, include_extras=True)
+    values = {}
+    for name, text in given.items():
+        try:
+            values[name] = setting_value(kinds[name], text)
+        except ValueError as error:
+            raise InvalidArgumentError(
+                f"{variables[name]}={text!r}: {error}. Its default is {getattr(Settings(), name)}."
+            ) from None
+    return Settings(**values)
 
 
 @lru_cache(maxsize=1)

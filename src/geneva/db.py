@@ -7,20 +7,19 @@ from abc import ABCMeta
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Any
 
 from geneva.config import checkpoint_uri
 from geneva.db_clusters import DatabaseClusters
 from geneva.db_jobs import DatabaseJobs
 from geneva.errors import InvalidArgumentError, TableNotFoundError
 from geneva.storage.dataset import open_dataset
-from geneva.storage.failed_rows import empty_failures
 from geneva.storage.files import PARTS_FOLDER, TableFiles
 from geneva.storage.model import TableLocation
 from geneva.table import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _STABLE_ROW_IDS = {"new_table_enable_stable_row_ids": "true"}
 
@@ -206,6 +205,11 @@ class Connection(DatabaseClusters, DatabaseJobs):
         pa.Table
             See :meth:`Table.errors`.
         """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from geneva.storage.failed_rows import empty_failures
+
         names = sorted(self.table_names()) if table_name is None else [table_name]
         tables = [self.open_table(name) for name in names]
         if table_name is None and column_name is not None:

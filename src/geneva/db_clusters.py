@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import attrs
-
-from geneva.cluster import ExitMode, GenevaCluster, GenevaClusterType
 from geneva.db_handle import DatabaseHandle
 from geneva.errors import InvalidArgumentError
 from geneva.runners.select import require_ray
-from geneva.storage import cluster_definitions
 
 if TYPE_CHECKING:
+    from geneva.cluster import ExitMode, GenevaCluster
     from geneva.runners.ray.contexts import RayContext
     from geneva.runners.ray.local_context import LocalRayContext
 
@@ -48,13 +45,18 @@ class DatabaseClusters(DatabaseHandle):
         >>> db.list_clusters()
         []
         """
+        import attrs
+
+        from geneva.cluster import GenevaCluster
+        from geneva.storage.cluster_definitions import store_cluster
+
         if not isinstance(cluster, GenevaCluster):
             raise InvalidArgumentError(
                 f"cluster={cluster!r}; expected a GenevaCluster, as build() returns it."
             )
         named = attrs.evolve(cluster, name=name)
         named.validate()
-        cluster_definitions.store_cluster(self._root(), name, named.as_dict())
+        store_cluster(self._root(), name, named.as_dict())
 
     def list_clusters(self) -> list[GenevaCluster]:
         """Return the clusters that are defined in the database, in the order of their names.
@@ -65,7 +67,10 @@ class DatabaseClusters(DatabaseHandle):
             A definition cannot be used here, for example because a later version of Geneva stored
             it; the message names it.
         """
-        stored = cluster_definitions.list_clusters(self._root())
+        from geneva.cluster import GenevaCluster
+        from geneva.storage.cluster_definitions import list_clusters
+
+        stored = list_clusters(self._root())
         return [GenevaCluster.from_dict(definition) for definition in stored]
 
     def delete_cluster(self, name: str) -> None:
@@ -73,7 +78,9 @@ class DatabaseClusters(DatabaseHandle):
 
         The cluster itself is left as it is.
         """
-        cluster_definitions.delete_cluster(self._root(), name)
+        from geneva.storage.cluster_definitions import delete_cluster
+
+        delete_cluster(self._root(), name)
 
     def context(
         self,
@@ -111,6 +118,8 @@ class DatabaseClusters(DatabaseHandle):
         MissingExtraError
             Ray is not installed; the message names the command.
         """
+        from geneva.cluster import ExitMode, GenevaClusterType
+
         defined = self._cluster(cluster)
         require_ray()
         on_exit = ExitMode.DELETE if on_exit is None else on_exit
@@ -164,9 +173,12 @@ class DatabaseClusters(DatabaseHandle):
 
     def _cluster(self, name: str) -> GenevaCluster:
         """Return a cluster by the name that it is defined under."""
-        definition = cluster_definitions.load_cluster(self._root(), name)
+        from geneva.cluster import GenevaCluster
+        from geneva.storage.cluster_definitions import cluster_names, load_cluster
+
+        definition = load_cluster(self._root(), name)
         if definition is None:
-            names = ", ".join(cluster_definitions.cluster_names(self._root())) or "none"
+            names = ", ".join(cluster_names(self._root())) or "none"
             raise InvalidArgumentError(
                 f"Cluster {name!r} is not defined in {self._uri}. Its clusters: {names}. "
                 "define_cluster() defines one."

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from geneva.db_handle import DatabaseHandle
 from geneva.errors import InvalidArgumentError
-from geneva.job import resume_job
-from geneva.jobs.job_list import JobList
-from geneva.jobs.record import JobRecord, JobStatus
-from geneva.pipeline.job_records import list_jobs
-from geneva.recorded_job import RecordedJob
+
+if TYPE_CHECKING:
+    from geneva.jobs.record import JobRecord, JobStatus
+    from geneva.recorded_job import RecordedJob
 
 
 class DatabaseJobs(DatabaseHandle):
@@ -22,6 +23,9 @@ class DatabaseJobs(DatabaseHandle):
         JobNotFoundError
             No such job is recorded.
         """
+        from geneva.job import resume_job
+        from geneva.recorded_job import RecordedJob
+
         return RecordedJob(self._root(), job_id, resume_job)
 
     def list_jobs(
@@ -59,6 +63,9 @@ class DatabaseJobs(DatabaseHandle):
         >>> db.list_jobs(status="RUNNING")
         []
         """
+        from geneva.jobs.job_list import JobList
+        from geneva.pipeline.job_records import list_jobs
+
         wanted = None if status is None else _job_status(status)
         return JobList(
             job
@@ -68,6 +75,8 @@ class DatabaseJobs(DatabaseHandle):
 
 
 def _job_status(given: JobStatus | str) -> JobStatus:
+    from geneva.jobs.record import JobStatus
+
     try:
         return JobStatus(str(getattr(given, "value", given)).upper())
     except ValueError:

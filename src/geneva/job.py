@@ -26,8 +26,6 @@ from geneva.pipeline.job_records import this_driver
 from geneva.pipeline.local_record import LocalRecord
 from geneva.pipeline.passes import run_passes
 from geneva.pipeline.registration import first_progress, new_record
-from geneva.pipeline.replay import replay
-from geneva.pipeline.resumption import job_again
 from geneva.pipeline.traced import Trace, run_traced
 from geneva.pipeline.trust import check_trust
 from geneva.progress.display import choose_display
@@ -36,8 +34,7 @@ from geneva.progress.json_log import job_logged
 from geneva.progress.measured import measured
 from geneva.progress.named import naming_job
 from geneva.recorded_job import RecordedJob
-from geneva.runners.pool import session_pool
-from geneva.runners.select import chosen_runner, connect_to_ray, workplace
+from geneva.runners.select import chosen_runner, connect_to_ray, start_ahead, workplace
 from geneva.storage.author import this_author
 from geneva.storage.job_files import JobFiles
 from geneva.storage.leases import Lease
@@ -80,9 +77,7 @@ def run_job(
 def _run_here(
     job: BackfillJob, kind: str, recorded: LocalRecord, *, progress: bool
 ) -> BackfillJobResult:
-    if kind == "process":
-        # It starts while this thread looks and plans.
-        session_pool().prestart()
+    start_ahead(kind)
     with _shown(job, bars=kind != "inline", wanted=progress) as display:
 
         def show(now: Progress) -> None:
@@ -111,6 +106,8 @@ def _run_here(
             return run_traced(job, kind, run_all)
         except JobPausedError:
             if kind == "process":
+                from geneva.runners.pool import session_pool
+
                 session_pool().end_idle()
             raise
 
@@ -164,6 +161,8 @@ def resume_job(recorded: RecordedJob, concurrency: int | None = None) -> JobFutu
     ImpossibleTransitionError, ColumnBusyError, TableChangedError
         See :meth:`JobFuture.resume`.
     """
+    from geneva.pipeline.resumption import job_again
+
     record, here = recorded.record(), this_author()
     kind = chosen_runner(None)
     if kind != "ray" and record.runner == "inline":
@@ -328,6 +327,8 @@ class ThreadJob(JobFuture):
 
     def replay(self, row_id: int) -> Any:
         """Run the job's function for one row, in this process and thread."""
+        from geneva.pipeline.replay import replay
+
         return replay(self._job.location, self._job.column, row_id, self.status().version or None)
 
     def _run(self, runner: str, progress: bool) -> None:

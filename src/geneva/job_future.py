@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from geneva.errors import InvalidArgumentError
-from geneva.jobs.explanation import explained
 from geneva.jobs.history import JobHistory
 from geneva.jobs.progress import Progress
 from geneva.jobs.record import JobRecord, JobStatus
@@ -165,6 +164,8 @@ class JobFuture(ABC):
         >>> print(job.explain())  # doctest: +ELLIPSIS
         The job docs.words is done: 1 row in ...
         """
+        from geneva.jobs.explanation import explained
+
         return Told(explained(self.record()))
 
     def paused(self) -> bool:

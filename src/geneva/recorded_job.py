@@ -24,7 +24,6 @@ from geneva.pipeline.failure import WorkerTraceback
 from geneva.pipeline.job_history import recorded_history
 from geneva.pipeline.job_records import Heartbeats
 from geneva.pipeline.journal import JobEnd
-from geneva.pipeline.replay import column_at, replay
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.storage.author import this_author
 from geneva.storage.job_files import JobFiles
@@ -183,6 +182,8 @@ class RecordedJob(JobFuture):
 
     def replay(self, row_id: int) -> Any:
         """Run the column's function, as it was when the job ran, for one row in this process."""
+        from geneva.pipeline.replay import column_at, replay
+
         record = self.record()
         name = f"{record.table_name}.lance"
         location = replace(self._database, uri=f"{self._database.uri}/{name}")

@@ -8,11 +8,9 @@ from typing import Any
 
 from geneva.errors import InvalidArgumentError
 from geneva.jobs.dependencies import check_acyclic
-from geneva.progress.display import say
 from geneva.storage import schema
 from geneva.storage.dataset import Dataset
 from geneva.storage.definitions import computed_columns, distinct_columns
-from geneva.storage.snapshot import note_lineage
 from geneva.table_backfill import TableBackfill
 from geneva.table_inspection import TableInspection
 from geneva.table_trial import TableTrial
@@ -147,6 +145,8 @@ class Table(TableBackfill, TableTrial, TableInspection):
         """
         self._follow()  # Otherwise what others compacted meanwhile is in its way.
         if computed_columns(self._dataset()):
+            from geneva.storage.snapshot import note_lineage
+
             self._lancedb().optimize(cleanup_older_than=_KEEP_ALL, **kwargs)
             note_lineage(self._dataset(), self._location)
         self._lancedb().optimize(cleanup_older_than=cleanup_older_than, **kwargs)
@@ -170,4 +170,6 @@ class Table(TableBackfill, TableTrial, TableInspection):
         check_acyclic(distinct_columns(dataset), name, inputs)
         changes = schema.repoint_column(dataset, self._location, name, function, inputs)
         if changes is not None:
+            from geneva.progress.display import say
+
             say(str(changes))

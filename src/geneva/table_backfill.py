@@ -5,31 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from geneva.errors import InvalidArgumentError
-from geneva.job import begin_job, run_job
-from geneva.job_future import JobFuture
 from geneva.jobs.dependencies import in_order, reads_of
-from geneva.jobs.planner import Plan
-from geneva.jobs.plans import Plans
-from geneva.jobs.result import BackfillJobResult
 from geneva.jobs.spec import BackfillArguments, backfill_spec, check_arguments
-from geneva.pipeline.admission import footprint_on
-from geneva.pipeline.backfill_job import BackfillJob, new_job_id, plan
-from geneva.pipeline.selection import outdated_columns, warn_of_stale_inputs
-from geneva.pipeline.sharing import passes_together
-from geneva.preview import with_estimate
-from geneva.resources.admission import admit
-from geneva.runners.select import shape_here
+from geneva.runners.select import shape_here, start_ahead
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.files import TableFiles
-from geneva.storage.peaks import read_peak
-from geneva.storage.space import free_bytes
 from geneva.table_handle import TableHandle
-from geneva.transformer.policy import OnError
-from geneva.transformer.udf import UDF
-from geneva.transformer.unpacked import UnpackedUDF
+
+if TYPE_CHECKING:
+    from geneva.job_future import JobFuture
+    from geneva.jobs.planner import Plan
+    from geneva.jobs.plans import Plans
+    from geneva.jobs.result import BackfillJobResult
+    from geneva.pipeline.backfill_job import BackfillJob
+    from geneva.storage.model import ComputedColumn
+    from geneva.transformer.policy import OnError
+    from geneva.transformer.udf import UDF
+    from geneva.transformer.unpacked import UnpackedUDF
 
 
 class TableBackfill(TableHandle):
@@ -164,7 +159,12 @@ class TableBackfill(TableHandle):
             The job ended early.
         """
         arguments = _arguments(locals())
-        job = self._job(columns, udf, arguments, job_id, warn=True)
+        dataset, found = self._wanted(columns, udf, arguments)
+        # A worker takes as long to start as what drives it takes to load.
+        start_ahead(runner)
+        from geneva.job import run_job
+
+        job = self._job(found, arguments, job_id, dataset)
         try:
             return run_job(job, runner=runner, progress=progress)
         finally:
@@ -194,7 +194,11 @@ class TableBackfill(TableHandle):
         unknown = set(kwargs) - set(BackfillArguments.__dataclass_fields__)
         if unknown:
             raise TypeError(f"backfill_async() got an unexpected argument {min(unknown)!r}")
-        job = self._job(columns, udf, arguments, job_id, warn=True)
+        dataset, found = self._wanted(columns, udf, arguments)
+        start_ahead(runner)
+        from geneva.job import begin_job
+
+        job = self._job(found, arguments, job_id, dataset)
         return begin_job(job, runner=runner, progress=progress)
 
     # The overloads say only what decides the result.
@@ -245,8 +249,12 @@ skip_frags, task_size, force
             The same object that the run executes; ``print()`` it. Of several columns, or none
             named, the plans in the order in which they are computed.
         """
+        from geneva.jobs.plans import Plans
+        from geneva.pipeline.sharing import passes_together
+
         arguments = _arguments(locals())
-        job = self._job(col_name, udf, arguments, None)
+        _, found = self._wanted(col_name, udf, arguments)
+        job = self._job(found, arguments, None)
         dataset = open_dataset(self._location, read_version)
         if isinstance(col_name, str):
             return self._plan(job, dataset, sample, sample_timeout)
@@ -264,6 +272,12 @@ skip_frags, task_size, force
         sample: int | None,
         sample_timeout: timedelta | float,
     ) -> Plan:
+        from geneva.pipeline.admission import footprint_on
+        from geneva.pipeline.backfill_job import plan
+        from geneva.resources.admission import admit
+        from geneva.storage.peaks import read_peak
+        from geneva.storage.space import free_bytes
+
         spec, planned = plan(job, dataset)
         shape = shape_here()
         footprint = footprint_on(spec, shape)
@@ -276,23 +290,26 @@ skip_frags, task_size, force
         )
         if sample is None:
             return planned
+        from geneva.preview import with_estimate
+
         return with_estimate(planned, job, spec, sample=sample, timeout=sample_timeout)
 
-    def _job(
+    def _wanted(
         self,
         columns: str | Sequence[str] | None,
         udf: UDF | UnpackedUDF | None,
         arguments: BackfillArguments,
-        job_id: str | None,
-        *,
-        warn: bool = False,
-    ) -> BackfillJob:
+    ) -> tuple[Dataset, Sequence[ComputedColumn]]:
+        """Return the table and the columns that a call is about, or refuse what cannot be used."""
         check_arguments(arguments)
         dataset = self._dataset()
         names = [columns] if isinstance(columns, str) else list(columns or ())
         if udf is not None and len(names) != 1:
             raise InvalidArgumentError(f"udf= is for one column; columns={columns!r}.")
+        found: Sequence[ComputedColumn]
         if columns is None:
+            from geneva.pipeline.selection import outdated_columns
+
             found = outdated_columns(dataset, self._location, arguments)
         else:
             found = in_order([self._computed(dataset, name, udf) for name in names])
@@ -300,7 +317,20 @@ skip_frags, task_size, force
             raise InvalidArgumentError(f"columns={columns!r} names no column.")
         for column in found:
             backfill_spec(column, arguments)  # Refuses what contradicts the function's own sizes.
-        if warn:
+        return dataset, found
+
+    def _job(
+        self,
+        found: Sequence[ComputedColumn],
+        arguments: BackfillArguments,
+        job_id: str | None,
+        dataset: Dataset | None = None,
+    ) -> BackfillJob:
+        """Return a call as a job; of a table, warn of what the caller should know of its inputs."""
+        from geneva.pipeline.backfill_job import BackfillJob, new_job_id
+        from geneva.pipeline.selection import warn_of_stale_inputs
+
+        if dataset is not None:
             warn_of_stale_inputs(dataset, self._location, found, arguments)
         first, *then = found
         return BackfillJob(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
-from geneva.debug.error_store import ErrorRecord, error_records
-from geneva.jobs.cleanup import Cleanup
-from geneva.jobs.column_status import ColumnStatus
-from geneva.pipeline.provenance import status_of
-from geneva.pipeline.upkeep import clean_up
 from geneva.storage import schema
 from geneva.storage.dataset import open_dataset
-from geneva.storage.failed_rows import failures_of_table
 from geneva.table_handle import TableHandle
-from geneva.verification.report import VerificationReport
-from geneva.verification.verify import verify_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from geneva.debug.error_store import ErrorRecord
+    from geneva.jobs.cleanup import Cleanup
+    from geneva.jobs.column_status import ColumnStatus
+    from geneva.verification.report import VerificationReport
 
 
 class TableInspection(TableHandle):
@@ -54,6 +54,8 @@ class TableInspection(TableHandle):
         >>> status.fresh, status.missing, status.why
         (0, 2, {'were never computed': 2})
         """
+        from geneva.pipeline.column_state import status_of
+
         dataset = open_dataset(self._location, read_version)
         return status_of(dataset, self._location, self._computed(dataset, col_name, None))
 
@@ -88,6 +90,8 @@ class TableInspection(TableHandle):
         ColumnNotFoundError, NotComputedError
             There is no such column, or no function computes it.
         """
+        from geneva.verification.verify import verify_columns
+
         return verify_columns(self._dataset(), self._location, column, deep=deep)
 
     def errors(self, column: str | None = None) -> pa.Table:
@@ -142,6 +146,8 @@ class TableInspection(TableHandle):
         job_id, column_name, error_type
             Only those of a job, of a column, of a class.
         """
+        from geneva.debug.error_store import error_records
+
         rows = error_records(self._failures(column_name, current=False))
         return [
             row
@@ -175,9 +181,13 @@ class TableInspection(TableHandle):
         Cleanup
             What was removed, as counts by name and one by one in ``found``.
         """
+        from geneva.pipeline.upkeep import clean_up
+
         return clean_up(self._location, dry_run=dry_run, resumable=resumable)
 
     def _failures(self, column: str | None, *, current: bool) -> pa.Table:
+        from geneva.storage.failed_rows import failures_of_table
+
         dataset = self._dataset()
         if column is not None:
             schema.check_column(dataset, self.name, column)

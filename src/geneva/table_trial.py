@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geneva.errors import InvalidArgumentError
-from geneva.jobs.preview import Preview
-from geneva.pipeline.diff import FunctionDiff, diff_function
-from geneva.pipeline.replay import replay
-from geneva.preview import preview_table
 from geneva.storage import schema
 from geneva.storage.dataset import Dataset, open_dataset
 from geneva.storage.definitions import computed_column
-from geneva.storage.model import ComputedColumn
 from geneva.table_handle import TableHandle
 from geneva.transformer.changes import Changes
-from geneva.transformer.udf import UDF
 from geneva.transformer.unpacked import packed_of
+
+if TYPE_CHECKING:
+    from geneva.jobs.preview import Preview
+    from geneva.pipeline.diff import FunctionDiff
+    from geneva.storage.model import ComputedColumn
+    from geneva.transformer.udf import UDF
 
 
 class TableTrial(TableHandle):
@@ -91,6 +91,8 @@ class TableTrial(TableHandle):
         >>> print(preview.rows[1].error)
         AttributeError: 'NoneType' object has no attribute 'split'
         """
+        from geneva.preview import preview_table
+
         return preview_table(
             self._dataset(),
             self._location,
@@ -139,6 +141,8 @@ class TableTrial(TableHandle):
         Traceback (most recent call last):
         TypeError: object of type 'NoneType' has no len()
         """
+        from geneva.pipeline.replay import replay
+
         dataset = open_dataset(self._location, read_version)
         column = self._computed(dataset, col_name, None)
         return replay(self._location, column, row_id, dataset.version)
@@ -222,6 +226,8 @@ class TableTrial(TableHandle):
         >>> diff.compared, diff.differing
         (2, 1)
         """
+        from geneva.pipeline.diff import diff_function
+
         if limit < 1:
             raise InvalidArgumentError(f"limit={limit!r}; expected at least 1 row.")
         dataset = self._dataset()

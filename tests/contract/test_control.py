@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-import geneva
 from geneva import errors
 from tests.conftest import values
 from tests.faults.test_processes import wait_until
-
-
-@geneva.udf(batch_size=5)
-def slow(id: int) -> int:
-    time.sleep(0.01)
-    return id + 1
-
-
-@geneva.udf(batch_size=5)
-def other(id: int) -> int:
-    time.sleep(0.01)
-    return id + 2
+from tests.slow_jobs import begun, slow
 
 
 def texts(job) -> list[str]:
     return [event.partition(" ")[2] for event in job.events()]
-
-
-def begun(table, runner, **arguments):
-    """Begin a job in the background that has computed some rows."""
-    job = table.backfill_async("out", runner=runner, job_id="j", **arguments)
-    wait_until(lambda: job.status().rows_done)
-    return job
 
 
 @pytest.fixture
@@ -44,7 +23,7 @@ def table(make_table):
 
 
 def test_a_job_pauses_and_goes_on_with_another_concurrency(db, table, runner):
-    job = begun(table, runner, concurrency=1)
+    job = begun(table, runner=runner)
     seen = db.get_job("j")
     assert seen.pause(timeout=15)
     for one in (job, seen):
@@ -118,7 +97,7 @@ def groups(ray) -> list[dict]:
 def test_a_running_job_gets_more_workers_and_fewer(db, make_table, runner):
     table = make_table(800, 20) if runner == "inline" else make_table(8_000, 2_000)
     table.add_columns({"out": slow})
-    job = begun(table, runner, concurrency=1)
+    job = begun(table, runner=runner)
     db.get_job("j").set_concurrency(2)
     if runner == "inline":
         # It has one worker, and hears of it between two tasks.

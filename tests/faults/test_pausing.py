@@ -17,25 +17,7 @@ from geneva import errors
 from geneva.storage.job_files import JobFiles
 from tests.conftest import values
 from tests.faults.test_processes import SLOW, program, wait_until, workers_of
-
-
-@geneva.udf(batch_size=5)
-def slow(id: int) -> int:
-    time.sleep(0.01)
-    return id + 1
-
-
-@geneva.udf(batch_size=5)
-def other(id: int) -> int:
-    time.sleep(0.01)
-    return id + 2
-
-
-def begun(table):
-    """Begin a job in the background that has computed some rows."""
-    job = table.backfill_async("out", job_id="j", concurrency=1)
-    wait_until(lambda: job.status().rows_done)
-    return job
+from tests.slow_jobs import begun, other, slow
 
 
 @pytest.fixture

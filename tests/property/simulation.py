@@ -17,9 +17,10 @@ from geneva.errors import StalledError
 from geneva.jobs import commands as cmd
 from geneva.jobs import events as ev
 from geneva.jobs.limits import Limits
-from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
+from geneva.jobs.planner import Plan
 from geneva.jobs.stage import Stage
 from geneva.jobs.state import JobState
+from geneva.jobs.tasks import ApplyTask, FragmentPlan
 from geneva.storage.model import ColumnFile, Part, RowRange
 from tests.property.judge import Judge
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geneva.jobs.estimate import largest, total
+from geneva.jobs.intervals import largest, total
 
 _TRIALS = 800
 _DISTRIBUTIONS = {

@@ -7,7 +7,8 @@ from itertools import groupby
 import numpy as np
 from hypothesis import event, given
 
-from geneva.jobs.planner import FragmentPlan, plan_backfill
+from geneva.jobs.planner import plan_backfill
+from geneva.jobs.tasks import FragmentPlan
 from geneva.storage.model import Origin, RowRange, unpack_rows
 from tests.property.tables import Case, Truth, cases
 

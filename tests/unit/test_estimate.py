@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from geneva.jobs.estimate import Interval, Work, estimate, largest, student_t, total
+from geneva.jobs.estimate import Work, estimate
+from geneva.jobs.intervals import Interval, largest, student_t, total
 from geneva.jobs.preview import Call, Preview, PreviewRow, RowFailure
 
 MIB = 1 << 20

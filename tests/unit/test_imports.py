@@ -11,13 +11,55 @@ from pathlib import Path
 import pytest
 
 import geneva
+from tests.conftest import values
 
 HEAVY = {"ray", "pandas", "lancedb", "lance", "rich", "typer", "pydantic", "IPython"}
 
 
+# What a job that computes a plain column, in which nothing goes wrong, has no use for.
+UNUSED = {
+    *(HEAVY - {"lance"}),
+    "annotated_types",
+    "asyncio",
+    "concurrent.futures",
+    "difflib",
+    "email",
+    "html",
+    "http",
+    "importlib.metadata",
+    "tenacity",
+    "geneva.cluster",
+    "geneva.debug",
+    "geneva.jobs.column_status",
+    "geneva.jobs.estimate",
+    "geneva.jobs.explanation",
+    "geneva.jobs.preview",
+    "geneva.pipeline.ahead",
+    "geneva.pipeline.async_isolation",
+    "geneva.pipeline.call_clock",
+    "geneva.pipeline.diff",
+    "geneva.pipeline.memory_guard",
+    "geneva.pipeline.rehearsal",
+    "geneva.pipeline.replay",
+    "geneva.pipeline.upkeep",
+    "geneva.preview",
+    "geneva.transformer.event_loop",
+    "geneva.verification",
+}
+# What only one of the two sides needs.
+OF_WORKERS = {"geneva.pipeline.worker", "geneva.transformer.binding", "geneva.runners.inline"}
+OF_DRIVERS = {
+    "geneva.jobs.planner",
+    "geneva.jobs.state",
+    "geneva.pipeline.tracker",
+    "geneva.resources",
+    "geneva.storage.lineage",
+}
+
+
 def loaded_by(program: str, *arguments: str) -> set[str]:
-    """Run a program in a fresh interpreter and return the top-level modules that it loaded."""
-    code = textwrap.dedent(program) + "\nimport sys\nprint(*{m.split('.')[0] for m in sys.modules})"
+    """Run a program in a fresh interpreter and return the modules that it loaded."""
+    code = textwrap.dedent(program) + "\nimport sys\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     )
@@ -55,6 +97,28 @@ def test_opening_a_table_loads_no_lancedb(make_table, tmp_path):
     loaded = loaded_by(program, str(tmp_path / "db"))
     assert "lance" in loaded
     assert not loaded & (HEAVY - {"lance"})
+
+
+def test_a_job_loads_what_it_uses_in_the_driver_and_in_the_worker(make_table, tmp_path):
+    table = make_table(rows=4)
+    program = """
+        import sys, geneva
+
+        @geneva.udf(input_columns=["id"])
+        def modules(number: int) -> str:
+            import sys
+            return " ".join(sys.modules)
+
+        table = geneva.connect(sys.argv[1]).open_table("docs")
+        table.add_columns({"modules": modules})
+        table.backfill("modules", progress=False)
+    """
+    driver = loaded_by(program, str(tmp_path / "db"))
+    worker = set(values(table, "modules")[0].split())
+    assert {"geneva.job", "geneva.pipeline.driver"} <= driver
+    assert {"geneva.pipeline.applier", "geneva.pipeline.writer"} <= worker
+    assert set() == driver & (UNUSED | OF_WORKERS)
+    assert set() == worker & (UNUSED | OF_DRIVERS)
 
 
 def test_importing_geneva_is_fast():

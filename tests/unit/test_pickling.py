@@ -22,7 +22,7 @@ import pytest
 
 import geneva
 from geneva.errors import UnpicklableFunctionError
-from geneva.transformer import pickling
+from geneva.transformer import local_modules
 from geneva.transformer.pickling import digest, pickle_by_value
 
 TOOLS = """
@@ -190,10 +190,10 @@ def test_installed_modules_and_geneva_go_by_reference(obj):
 
 
 def test_geneva_is_not_local_wherever_it_lies(tmp_path):
-    assert pickling.is_local_file("mine", str(tmp_path / "mine.py"))
-    assert not pickling.is_local_file("geneva.x", str(Path(geneva.__file__).parent / "x.py"))
-    assert not pickling.is_local_file("compiled", str(tmp_path / "compiled.so"))
-    assert not pickling.is_local_file("x", "/usr/lib/python3/dist-packages/x.py")
+    assert local_modules.is_local_file("mine", str(tmp_path / "mine.py"))
+    assert not local_modules.is_local_file("geneva.x", str(Path(geneva.__file__).parent / "x.py"))
+    assert not local_modules.is_local_file("compiled", str(tmp_path / "compiled.so"))
+    assert not local_modules.is_local_file("x", "/usr/lib/python3/dist-packages/x.py")
 
 
 def test_the_same_bytes_after_use():
@@ -331,6 +331,6 @@ def test_many_modules_cost_little(monkeypatch):
     seconds = []
     for _ in range(5):
         start = time.perf_counter()
-        pickling._local_modules()
+        local_modules._local_modules()
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.02  # Measured: 1 ms.

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
+from geneva.jobs.planner import Plan
 from geneva.jobs.spec import BackfillArguments
+from geneva.jobs.tasks import ApplyTask, FragmentPlan
 from geneva.pipeline.sharing import shared_passes, shared_plan
 from geneva.storage.model import ComputedColumn, Part, RowRange
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from geneva.errors import FatalWorkerError
-from geneva.jobs.planner import ApplyTask, FragmentPlan
+from geneva.jobs.tasks import ApplyTask, FragmentPlan
 from geneva.storage.model import ColumnFile, ComputedColumn, Part, TableLocation
 
 

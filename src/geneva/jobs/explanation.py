@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from geneva.jobs.advice import ADVICE, Seen
 from geneva.jobs.explained import Explanation, Limit
 from geneva.jobs.explained_end import explained_end
 from geneva.jobs.job_status import JobStatus
@@ -36,17 +36,6 @@ _STAGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    record: JobRecord
-    now: Progress
-    config: dict[str, Any]
-
-    def said(self, name: str, default: Any) -> Any:
-        value = self.config.get(name)
-        return default if value is None else value
-
-
 def explained(record: JobRecord) -> Explanation:
     """Explain a job from its record.
 
@@ -66,7 +55,7 @@ def explained(record: JobRecord) -> Explanation:
     function limits it: 98 % of its workers' time goes into calling the function. Change
     job.set_concurrency(4): it has 2 of 2 that were asked for.
     """
-    seen = _Seen(record, record.progress, _config(record.config))
+    seen = Seen(record, record.progress, _config(record.config))
     if record.status.ended:
         return explained_end(record, _slowest(seen))
     for rule in _RULES:
@@ -76,7 +65,7 @@ def explained(record: JobRecord) -> Explanation:
     raise AssertionError("the last rule always applies")
 
 
-def _paused(seen: _Seen) -> Explanation | None:
+def _paused(seen: Seen) -> Explanation | None:
     if seen.record.status is not JobStatus.PAUSED:
         return None
     who = seen.record.events[-1].partition(" ")[2] if seen.record.events else "Paused"
@@ -89,7 +78,7 @@ def _paused(seen: _Seen) -> Explanation | None:
     )
 
 
-def _pending(seen: _Seen) -> Explanation | None:
+def _pending(seen: Seen) -> Explanation | None:
     if seen.record.status is not JobStatus.PENDING:
         return None
     return Explanation(
@@ -99,7 +88,7 @@ def _pending(seen: _Seen) -> Explanation | None:
     )
 
 
-def _no_place(seen: _Seen) -> Explanation | None:
+def _no_place(seen: Seen) -> Explanation | None:
     """At 0 %: not even one worker has a place."""
     now = seen.now
     if now.workers or not now.waiting_for:
@@ -110,7 +99,7 @@ def _no_place(seen: _Seen) -> Explanation | None:
     )
 
 
-def _who_is_in_the_way(seen: _Seen) -> tuple[str, str]:
+def _who_is_in_the_way(seen: Seen) -> tuple[str, str]:
     waits_for = seen.now.waiting_for
     holder = re.search(r"job (\S+) holds", waits_for)
     if "autoscaler is starting" in waits_for or "is being placed" in waits_for:
@@ -125,7 +114,7 @@ def _who_is_in_the_way(seen: _Seen) -> tuple[str, str]:
     return "num_cpus=0.5", "one worker then needs less"
 
 
-def _stalls(seen: _Seen) -> Explanation | None:
+def _stalls(seen: Seen) -> Explanation | None:
     at = seen.now.stalls_at
     if not at:
         return None
@@ -133,7 +122,7 @@ def _stalls(seen: _Seen) -> Explanation | None:
         why = "see what its imports and setup() wait for; a job may wait that long"
         return Explanation(_doing(seen), Limit.SETUP, at, "GENEVA_SETUP_TIMEOUT_S=3600", why)
     limit = Limit.WRITE if "writing" in at or "durable" in at else Limit.READ
-    seconds = seen.said("stall_timeout_s", _settings(seen).get("stall_timeout_s", 300.0))
+    seconds = seen.said("stall_timeout_s", seen.settings.get("stall_timeout_s", 300.0))
     return Explanation(
         _doing(seen),
         limit,
@@ -143,7 +132,7 @@ def _stalls(seen: _Seen) -> Explanation | None:
     )
 
 
-def _slow_row(seen: _Seen) -> Explanation | None:
+def _slow_row(seen: Seen) -> Explanation | None:
     now = seen.now
     if now.long_call_s < _LONG_CALL_S or not now.rows_done:
         return None
@@ -164,7 +153,7 @@ def _slow_row(seen: _Seen) -> Explanation | None:
     return Explanation(_doing(seen), Limit.SLOW_ROW, why, f"row_timeout={timeout}", effect)
 
 
-def _losses(seen: _Seen) -> Explanation | None:
+def _losses(seen: Seen) -> Explanation | None:
     """Part way: workers die again and again."""
     now = seen.now
     if now.worker_losses < _MANY_LOSSES or not now.last_loss:
@@ -211,7 +200,7 @@ def _losses(seen: _Seen) -> Explanation | None:
     )
 
 
-def _fewer_workers(seen: _Seen) -> Explanation | None:
+def _fewer_workers(seen: Seen) -> Explanation | None:
     """Part way: it goes on with fewer workers than it may have."""
     now = seen.now
     if not (now.workers and now.workers_waiting and now.waiting_for):
@@ -227,7 +216,7 @@ def _fewer_workers(seen: _Seen) -> Explanation | None:
     )
 
 
-def _starting(seen: _Seen) -> Explanation | None:
+def _starting(seen: Seen) -> Explanation | None:
     now = seen.now
     if any(now.stage_s.values()) and now.workers:
         return None
@@ -241,73 +230,20 @@ def _starting(seen: _Seen) -> Explanation | None:
     return Explanation(_doing(seen), Limit.STARTING, why)
 
 
-def _slowest(seen: _Seen) -> Explanation:
+def _slowest(seen: Seen) -> Explanation:
     now = seen.now
     slowest = now.slowest_stage or "udf"
     limit, words = _STAGES[slowest]
     total = sum(now.stage_s.values()) or 1.0
     share = f"{100 * now.stage_s.get(slowest, 0.0) / total:.0f} %"
     whose = "the job's" if limit is Limit.COMMIT else "its workers'"
-    setting, effect = _ADVICE[slowest](seen)
+    setting, effect = ADVICE[slowest](seen)
     return Explanation(
         _doing(seen), limit, f"{share} of {whose} time goes into {words}", setting, effect
     )
 
 
-def _advice_read(seen: _Seen) -> tuple[str, str]:
-    size = seen.said("batch_size", None)
-    if size is not None:
-        return f"batch_size={max(64, _DOUBLE * size)}", f"it is {size}: more is read at once"
-    return _more_workers(seen, "their reads overlap")
-
-
-def _advice_udf(seen: _Seen) -> tuple[str, str]:
-    now, asked = seen.now, seen.said("concurrency", 8)
-    if now.workers_granted < asked and seen.said("num_cpus", 1) > 0.5 and "CPU" in now.granted_why:
-        half = seen.said("num_cpus", 1) / 2
-        effect = f"it has {now.granted_why}; a function that mostly waits needs less"
-        return f"num_cpus={half:g}", effect
-    return _more_workers(seen, f"it has {now.granted_why}" if now.granted_why else "more at once")
-
-
-def _more_workers(seen: _Seen, effect: str) -> tuple[str, str]:
-    more = _DOUBLE * max(1, seen.now.workers_granted)
-    return f"job.set_concurrency({more})", effect
-
-
-def _advice_checkpoint(seen: _Seen) -> tuple[str, str]:
-    if seen.said("checkpoint_size", None) is not None:
-        rows = seen.said("checkpoint_size", 1)
-        return f"checkpoint_size={10 * rows}", f"it is {rows}: fewer, larger parts are written"
-    every = seen.said("checkpoint_interval_s", _settings(seen).get("checkpoint_interval_s", 10.0))
-    effect = f"it is {every:g}: fewer parts are written, and more is at risk"
-    return f"checkpoint_interval_seconds={3 * every:g}", effect
-
-
-def _advice_write(seen: _Seen) -> tuple[str, str]:
-    return _more_workers(seen, "more column files are written at once")
-
-
-def _advice_commit(seen: _Seen) -> tuple[str, str]:
-    every = seen.said("commit_granularity", None)
-    if every is None:
-        return "", ""
-    again = seen.now.commit_retries
-    others = f", and others wrote meanwhile {again} times" if again else ""
-    return (
-        f"commit_granularity={8 * every}",
-        f"it commits every {counted(every, 'fragment')}{others}: fewer commits, later seen",
-    )
-
-
-_ADVICE: dict[str, Callable[[_Seen], tuple[str, str]]] = {
-    "read": _advice_read,
-    "udf": _advice_udf,
-    "checkpoint": _advice_checkpoint,
-    "write": _advice_write,
-    "commit": _advice_commit,
-}
-_RULES: tuple[Callable[[_Seen], Explanation | None], ...] = (
+_RULES: tuple[Callable[[Seen], Explanation | None], ...] = (
     _paused,
     _pending,
     _no_place,
@@ -329,12 +265,7 @@ def _config(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _settings(seen: _Seen) -> dict[str, Any]:
-    settings: dict[str, Any] = seen.said("settings", {})
-    return settings
-
-
-def _job(seen: _Seen) -> str:
+def _job(seen: Seen) -> str:
     return f"The job {seen.now.table_name}.{seen.now.column_name}"
 
 
@@ -342,7 +273,7 @@ def _rows(now: Progress) -> str:
     return f"{now.rows_done:,} of {counted(now.rows_total, 'row')} are done"
 
 
-def _doing(seen: _Seen) -> str:
+def _doing(seen: Seen) -> str:
     now = seen.now
     if not now.rows_total:
         return f"{_job(seen)} is {now.stage}"

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from geneva.errors import JobCancelledError
 from geneva.jobs.events import LossCause
 from geneva.jobs.failure_rules import FailureRules
 
 # A node that is taken away on purpose says nothing about the function; only an endless job is.
 _MOST_PREEMPTIONS = 100
+# Who presses Ctrl-C waits for two seconds, not for a batch of minutes.
+_INTERRUPTED_S = 1.2
+# Five seconds with those in which the wish is noticed and the job is ended.
+_CANCELLED_S = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +85,18 @@ class Limits:
         if cause is LossCause.NODE_LOST:
             return self.max_node_losses
         return _MOST_PREEMPTIONS if cause is LossCause.PREEMPTED else self.max_worker_losses
+
+    def grace_s(self, error: BaseException) -> float:
+        """Return how many seconds workers get to end their batch, when an error ends the run.
+
+        Examples
+        --------
+        >>> limits = Limits(max_workers=2, stop_grace_s=5.0)
+        >>> limits.grace_s(KeyboardInterrupt()), limits.grace_s(ValueError())
+        (1.2, 5.0)
+        """
+        if isinstance(error, KeyboardInterrupt):
+            return min(self.stop_grace_s, _INTERRUPTED_S)
+        if isinstance(error, JobCancelledError):
+            return min(self.stop_grace_s, _CANCELLED_S)
+        return self.stop_grace_s

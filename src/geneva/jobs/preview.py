@@ -6,7 +6,6 @@ import importlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from html import escape
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -292,6 +291,8 @@ class Preview:
         return ", ".join(words) + "."
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         head = "".join(f"<th>{escape(column)}</th>" for column in _COLUMNS)
         rows = "".join(
             f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"

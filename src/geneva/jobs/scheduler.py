@@ -18,8 +18,9 @@ from geneva.jobs.commands import (
 from geneva.jobs.events import RowsApplied, WorkerLost, WorkerReady
 from geneva.jobs.limits import Limits
 from geneva.jobs.pace import Pace
-from geneva.jobs.planner import ApplyTask, Plan
+from geneva.jobs.planner import Plan
 from geneva.jobs.scaling import Workload, workers_wanted, worth_splitting, writers_wanted
+from geneva.jobs.tasks import ApplyTask
 from geneva.jobs.work import Work
 from geneva.jobs.workers import WorkerState
 from geneva.resources.memory import workers_in_memory
@@ -127,6 +128,17 @@ class Scheduler:
         state = None if worker is None else self.workers.get(worker)
         if state is not None:
             state.heard_s = self.now_s
+
+    def silent(self, for_s: float) -> list[int]:
+        """Return the workers that compute and said nothing for so long, each of them once."""
+        found = [
+            worker
+            for worker, state in self.workers.items()
+            if state.task is not None and state.loaded and self.now_s - state.heard_s > for_s
+        ]
+        for worker in found:
+            self.hear(worker)
+        return found
 
     def free(self, worker: int, fragment_id: int | None = None) -> None:
         """Take in that a worker's task, or its writing of a fragment, has ended."""

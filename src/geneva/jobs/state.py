@@ -8,17 +8,13 @@ fragment never leaves the others idle.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from geneva.errors import JobCancelledError
 from geneva.jobs.commands import (
-    CheckpointEvery,
     Command,
     Commit,
     EndSlowWorker,
     Finish,
     KillWorker,
-    NoteLostRow,
     Outcome,
     ReleaseWorker,
     StopTask,
@@ -30,7 +26,6 @@ from geneva.jobs.events import (
     ConcurrencyAsked,
     Event,
     FragmentWritten,
-    LossCause,
     PartWritten,
     ReleaseRequested,
     RowsApplied,
@@ -47,20 +42,14 @@ from geneva.jobs.events import (
     WorkersWithdrawn,
 )
 from geneva.jobs.limits import Limits
-from geneva.jobs.loss_errors import LostPlace, late_start_error, loss_error, start_error
-from geneva.jobs.losses import LossBook
+from geneva.jobs.loss_errors import late_start_error
+from geneva.jobs.lost_workers import LostWorkers
 from geneva.jobs.memory_watch import MemoryWatch
-from geneva.jobs.planner import ApplyTask, Plan
+from geneva.jobs.planner import Plan
 from geneva.jobs.scheduler import Scheduler
 from geneva.jobs.skips import SkipBook
 from geneva.jobs.stall import StallWatch
-from geneva.jobs.suspects import LeaveOut, Suspects, TryAgain
-from geneva.storage.model import RowRange
 
-# Who presses Ctrl-C waits for two seconds, not for a batch of minutes.
-_INTERRUPTED_S = 1.2
-# Five seconds with those in which the wish is noticed and the job is ended.
-_CANCELLED_S = 2.5
 # Before that, a job that is slow to read would say so all the time.
 _SAY_STALLED_S = 30.0
 # With row_timeout, a worker that can says every second what it is at.
@@ -92,13 +81,11 @@ class JobState:
         self._work = self.scheduler.work
         self.finished = False
         self._plan = plan
-        self._losses = LossBook(limits)
-        self._suspects = Suspects(self._target, limits)
         self._stall = StallWatch(limits.stall_timeout_s, limits.setup_timeout_s)
         self._memory = MemoryWatch(self._target, limits)
         self.skips = SkipBook(self._target, limits.failure_rules, plan.total_rows_pending)
+        self._lost = LostWorkers(self._target, limits, self.scheduler, self.skips)
         self._limits = limits
-        self._began_s = 0.0
         self._had_workers_s = 0.0
         self._committing = False
         self._outdated: dict[int, str] = {}
@@ -112,7 +99,8 @@ class JobState:
 
     def begin(self, ready: tuple[int, ...], starting: int, now_s: float) -> list[Command]:
         """Start the run with the workers that are there or on their way."""
-        self.scheduler.now_s = self._began_s = self._had_workers_s = now_s
+        self.scheduler.now_s = self._had_workers_s = now_s
+        self._lost.began_s = now_s
         self._stall.begin(now_s)
         self.scheduler.begin(ready, starting)
         return self._advance()
@@ -148,9 +136,9 @@ class JobState:
         self._waiting = event.count
 
     def _worker_ready(self, event: WorkerReady) -> list[Command]:
-        self._losses.forget_starts()
+        self._lost.forget_starts()
         self.scheduler.add(event, leaving=event.worker in self._asked_back_early)
-        return self._tell_interval([event.worker])
+        return self._lost.intervals([event.worker])
 
     def _task_started(self, event: TaskStarted) -> None:
         self.scheduler.loaded(event.worker, event.setup_s)
@@ -204,69 +192,14 @@ class JobState:
         worker = self.scheduler.workers.pop(event.worker, None)
         if worker is None:  # It was lost before it was ready.
             self.scheduler.count_start(event)
-            return self._stop(start_error(event)) if self._losses.start_lost(event) else []
+            error = self._lost.before_ready(event)
+            return [] if error is None else self._stop(error)
         self.scheduler.pace.rows_done -= worker.rows_at_risk
         self.skips.lost(event.worker)
         if self._error is not None or not worker.busy:
             return []
-        found = None if worker.task is None else self._suspected(event, worker.task)
-        if worker.task is not None and found is not None:
-            return self._with_suspects(event, worker.task, found)
-        if worker.task is not None:
-            lost = (worker.task.fragment_id, self._work.reclaim(worker.task))
-        else:
-            lost = (worker.writing[0], -1)
-            self._work.to_write.extendleft(reversed(worker.writing))
-        if not self._losses.too_often(*lost, event):
-            return self._risk_less() if worker.task is not None else []
-        place = LostPlace(self._target, lost[0], worker.position, writing=worker.task is None)
-        return self._stop(loss_error(event, place, self._limits.budget(event.cause)))
-
-    def _suspected(self, event: WorkerLost, task: ApplyTask) -> TryAgain | LeaveOut | None:
-        """Say what becomes of the rows with which a worker was lost, if they may be to blame."""
-        batch = event.batch
-        if batch is None or batch.fragment_id != task.fragment_id:
-            return None
-        # It may have given rows away while it was computing them.
-        start = max(batch.rows.start, task.rows.start)
-        rows = RowRange(start, min(batch.rows.stop, task.rows.stop))
-        if start >= rows.stop:
-            return None
-        return self._suspects.judge(replace(event, batch=BatchRows(batch.fragment_id, rows)))
-
-    def _with_suspects(
-        self, event: WorkerLost, task: ApplyTask, found: TryAgain | LeaveOut
-    ) -> list[Command]:
-        if isinstance(found, TryAgain):
-            self._work.reclaim_suspects(task, found.rows.rows, found.batch_rows)
-            if event.cause is LossCause.OUT_OF_MEMORY:
-                self.scheduler.bound_batches(found.batch_rows)
-            return self._risk_less()
-        self.scheduler.bound_batches(None)  # It was this row, not the size of its batch.
-        row = found.row.rows.start
-        noted = NoteLostRow(task.fragment_id, row, found.error, found.attempts, event.component)
-        if found.rule is None:
-            self._work.reclaim(task)
-            return [noted, *self._stop(found.error)]
-        self._work.leave_out(task, row)
-        self.scheduler.pace.rows_done += 1
-        exceeded = self.skips.skipped(found.rule, self.scheduler.pace.rows_done)
-        return [noted, *(self._stop(exceeded) if exceeded is not None else [])]
-
-    def _risk_less(self) -> list[Command]:
-        """Let workers write parts more often where they are lost more often."""
-        computed_s = (self.scheduler.now_s - self._began_s) * (self.scheduler.appliers + 1)
-        return (
-            self._tell_interval(list(self.scheduler.workers))
-            if self._losses.risk_less(computed_s)
-            else []
-        )
-
-    def _tell_interval(self, workers: list[int]) -> list[Command]:
-        every_s = self._losses.checkpoint_every_s
-        if every_s >= self._limits.checkpoint_interval_s:
-            return []
-        return [CheckpointEvery(w, every_s) for w in workers if self.scheduler.workers[w].applies]
+        commands, error = self._lost.at_work(event, worker)
+        return commands if error is None else [*commands, *self._stop(error)]
 
     def _release_requested(self, event: ReleaseRequested) -> list[Command]:
         worker = self.scheduler.workers.get(event.worker)
@@ -326,17 +259,7 @@ class JobState:
         allowed_s = self._limits.row_timeout_s
         if allowed_s is None:
             return []
-        silent_s = allowed_s + _SILENT_S
-        slow = [
-            worker
-            for worker, state in self.scheduler.workers.items()
-            if state.task is not None
-            and state.loaded
-            and self.scheduler.now_s - state.heard_s > silent_s
-        ]
-        for worker in slow:
-            self.scheduler.workers[worker].heard_s = self.scheduler.now_s
-        return [EndSlowWorker(worker) for worker in slow]
+        return [EndSlowWorker(w) for w in self.scheduler.silent(allowed_s + _SILENT_S)]
 
     def _advance_stop(self) -> list[Command]:
         """Wait for the workers to make their work durable, then commit and finish."""
@@ -356,12 +279,7 @@ class JobState:
         if self._error is not None:
             return []
         self._error = error
-        grace_s = self._limits.stop_grace_s
-        if isinstance(error, KeyboardInterrupt):
-            grace_s = min(grace_s, _INTERRUPTED_S)
-        elif isinstance(error, JobCancelledError):
-            grace_s = min(grace_s, _CANCELLED_S)
-        self._stop_deadline_s = self.scheduler.now_s + grace_s
+        self._stop_deadline_s = self.scheduler.now_s + self._limits.grace_s(error)
         return [
             StopTask(w) for w, state in self.scheduler.workers.items() if state.task is not None
         ]
@@ -405,9 +323,8 @@ class JobState:
 
     def _is_stalled(self) -> bool:
         # Nothing is told during a commit; what was told before is no news after it.
-        if self._committing:
-            return False
-        return self._stall.stalled(self.scheduler.workers, self.scheduler.now_s)
+        stalled = self._stall.stalled
+        return not self._committing and stalled(self.scheduler.workers, self.scheduler.now_s)
 
 
 _REACTIONS: dict[type, str] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 
-from geneva.jobs.planner import ApplyTask, FragmentPlan, Plan
+from geneva.jobs.planner import Plan
+from geneva.jobs.tasks import ApplyTask, FragmentPlan
 from geneva.storage.model import ColumnFile, Part, RowRange
 
 

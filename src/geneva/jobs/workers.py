@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from geneva.jobs.commands import Role
-from geneva.jobs.planner import ApplyTask
+from geneva.jobs.tasks import ApplyTask
 
 # A writer of its own has the next fragment waiting while it writes one.
 _WRITER_WINDOW = 2

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from geneva.config import Settings
 from geneva.errors import ResourcesUnavailableError
 from geneva.jobs.spec import BackfillSpec
+from geneva.pipeline.backfill_job import BackfillJob
 from geneva.resources.admission import admit
 from geneva.resources.footprint import Footprint
 from geneva.resources.memory import memory_of_machine, memory_per_applier
-from geneva.resources.request import Request
-from geneva.resources.shape import ClusterShape
+from geneva.resources.request import Machine, Request
+from geneva.resources.shape import ClusterShape, shape_of_machine
 
 
 def footprint_on(spec: BackfillSpec, shape: ClusterShape) -> Footprint:
@@ -49,6 +51,22 @@ class Grant:
     applier_bytes: int
     memory_bytes: int = 0
     reason: str = ""
+
+
+Admit = Callable[[BackfillSpec], Grant]
+"""Grants workers to a job, or refuses it before anything is written."""
+
+
+def admit_here(job: BackfillJob, machine: Machine, settings: Settings, spec: BackfillSpec) -> Grant:
+    """Grant workers on this machine.
+
+    Raises
+    ------
+    ResourcesUnavailableError
+        Not even one applier could ever run here.
+    """
+    what = f"{job.location.name}.{job.column.name}"
+    return admitted(what, spec, shape_of_machine(machine), settings, warnings.warn)
 
 
 def admitted(

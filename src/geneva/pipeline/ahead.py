@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,9 @@ import pyarrow as pa
 from geneva.pipeline.control import TaskControl
 from geneva.storage.model import RowRange
 from geneva.transformer.binding import BoundFunction
-from geneva.transformer.event_loop import Calls
+
+if TYPE_CHECKING:
+    from geneva.transformer.event_loop import Calls
 
 Batch = tuple[np.ndarray, pa.RecordBatch]
 

@@ -6,41 +6,29 @@ callable and takes its orders from a :class:`TaskControl` that another thread ma
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
-from geneva.errors import UDFError
 from geneva.jobs.commands import JobContext
 from geneva.jobs.events import BatchRows, PartWritten, TaskApplied, TaskFailed, TaskStarted
-from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.jobs.stage import Stage
+from geneva.jobs.tasks import ApplyTask, FragmentPlan
 from geneva.pipeline import isolation
 from geneva.pipeline.activity import Activity
-from geneva.pipeline.ahead import begun_ahead
 from geneva.pipeline.attempts import Attempts, Interrupted
 from geneva.pipeline.batching import FIRST_BATCH_ROWS, BatchSizer
-from geneva.pipeline.call_clock import CallClock, bounded_async
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.environment import check_environment
-from geneva.pipeline.failure import (
-    FailedPlace,
-    call_error,
-    failed_call,
-    failed_row,
-    placed_error,
-    setup_error,
-)
+from geneva.pipeline.failure import failed_row, placed_error, setup_error
+from geneva.pipeline.failure_notes import FailureNotes
 from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.letting_go import let_go
 from geneva.pipeline.outcome import Computed
@@ -50,16 +38,19 @@ from geneva.pipeline.reading import Batch, read_batches
 from geneva.pipeline.reporter import Emit, Reporter
 from geneva.storage.column_file import ColumnFiles
 from geneva.storage.dataset import Dataset, open_dataset
-from geneva.storage.failures import FailedRow, FailureSource, write_failures
 from geneva.storage.files import TableFiles
-from geneva.storage.model import ComputedColumn, Part, RowRange
+from geneva.storage.model import Part, RowRange
 from geneva.storage.packed_functions import bound_functions
-from geneva.storage.reader import RowReader, row_id_at
+from geneva.storage.reader import RowReader
 from geneva.storage.shared import SharedFiles, each_column, open_files
 from geneva.transformer.binding import BoundFunction
-from geneva.transformer.call_failure import CallFailed
 from geneva.transformer.policy import ErrorPolicy
 from geneva.transformer.shared_function import SharedFunction
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    from geneva.pipeline.call_clock import CallClock
 
 
 class Applier:
@@ -110,6 +101,12 @@ class Applier:
         return open_dataset(self._context.location, self._context.version)
 
     @cached_property
+    def _notes(self) -> FailureNotes:
+        """Where it is noted what went wrong with rows."""
+        worker = self._place or f"worker process {self._worker}"
+        return FailureNotes(self._context, self._files, self.dataset, worker)
+
+    @cached_property
     def column_files(self) -> ColumnFiles | SharedFiles:
         """Where the job's column files go."""
         context = self._context
@@ -142,7 +139,7 @@ class Applier:
                 fragment,
                 control,
                 note_part,
-                self._note_failures,
+                self._notes.store,
             )
             self._compute(task, fragment, control, output, reporter)
             done = RowRange(task.rows.start, control.end())
@@ -154,19 +151,6 @@ class Applier:
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - user code
             placed = placed_error(_kept(output, error), self._place)
             emit(TaskFailed(self._worker, task.task_id, placed))
-
-    def _note_failures(self, rows: list[FailedRow], column: ComputedColumn | None = None) -> None:
-        context = self._context
-        source = FailureSource(
-            job_id=context.job_id,
-            call_id=context.call_id,
-            table_name=context.location.name,
-            table_uri=context.location.uri,
-            version=context.version,
-            column=column or context.column,
-            worker=self._place or f"worker process {self._worker}",
-        )
-        write_failures(self._files, self.dataset, source, rows)
 
     def _note_part(self, emit: Emit, task: ApplyTask, reporter: Reporter, part: Part) -> None:
         # Rows are reported before they are durable, so that only rows at risk count as lost.
@@ -209,6 +193,8 @@ class Applier:
         if isinstance(self._bound, BoundFunction):
             self._prepare(self._bound)
         if context.threads > 1 and not self._bound.is_async:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = ThreadPoolExecutor(self._context.threads, "geneva-applier")
         if self._memory is not None:
             # Objects of thousands of rows set the collector off again and again, and it would look
@@ -224,9 +210,13 @@ class Applier:
         if bound.runs_ahead:
             self._sizer.hold(max(FIRST_BATCH_ROWS, bound.loop.most))
         timeout_s = context.row_timeout_s
-        if timeout_s is not None and bound.is_async:
+        if timeout_s is None:
+            return
+        from geneva.pipeline.call_clock import CallClock, bounded_async
+
+        if bound.is_async:
             bound.bound_calls(partial(bounded_async, timeout_s))
-        elif timeout_s is not None:
+        else:
             self._clock = CallClock(timeout_s, self._recorder)
             bound.bound_calls(self._clock.bounded)
 
@@ -258,24 +248,8 @@ class Applier:
                 if isinstance(ended.cause, Interrupted):
                     control.give_up(int(offsets[done]))
                     return
-                raise self._failure(ended, fragment, offsets, computed)
-
-    def _failure(
-        self, failed: CallFailed, fragment: FragmentPlan, offsets: np.ndarray, computed: Computed
-    ) -> UDFError:
-        first = len(computed.values) if failed.row is None else failed.row
-        place = FailedPlace(
-            fragment.fragment_id, int(offsets[first]), computed.ended_rows, row_id=None
-        )
-        if failed.row is not None:
-            self._activity.enter(Stage.READ)
-            row_id = row_id_at(self.dataset, fragment.fragment_id, place.offset)
-            place = replace(place, row_id=row_id, rows=1)
-        target = each_column(self._context.column)[failed.function]
-        # The job ends with it; that it is not on record must not hide why.
-        with contextlib.suppress(OSError):
-            self._note_failures([failed_call(failed, place, computed.attempts)], target)
-        return call_error(replace(self._context, column=target), failed, place)
+                self._activity.enter(Stage.READ)
+                raise self._notes.ended(ended, fragment.fragment_id, offsets, computed)
 
     def _computed(
         self,
@@ -292,6 +266,8 @@ class Applier:
         batches = map(control.claimed, read)
         mines = iter(partial(next, batches, None), None)  # Until one is not claimed.
         if isinstance(self._bound, BoundFunction) and self._bound.runs_ahead:
+            from geneva.pipeline.ahead import begun_ahead
+
             mines = begun_ahead(mines, self._bound, control, self._waiting(task, reporter))
         for mine in mines:
             if self._pool is None:

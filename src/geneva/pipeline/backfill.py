@@ -22,7 +22,7 @@ from geneva.jobs.result import BackfillJobResult, UdfResult
 from geneva.jobs.spec import BackfillSpec, backfill_spec
 from geneva.jobs.state import JobState
 from geneva.jobs.wording import concurrency_reason
-from geneva.pipeline.admission import Grant, admitted
+from geneva.pipeline.admission import Admit, Grant
 from geneva.pipeline.backfill_job import BackfillJob, plan
 from geneva.pipeline.chronicle import Chronicle
 from geneva.pipeline.driver import Driver, Runner, RunnerTraits, StopSignal
@@ -37,8 +37,6 @@ from geneva.pipeline.meter import ProgressMeter
 from geneva.pipeline.reservation import Reservation, pause_unless
 from geneva.pipeline.traced import UNTRACED, Trace
 from geneva.resources.memory import memory_limit
-from geneva.resources.request import Machine
-from geneva.resources.shape import shape_of_machine
 from geneva.storage import fault_points
 from geneva.storage.commit import CommitResult, commit_column_files
 from geneva.storage.dataset import Dataset, open_dataset
@@ -58,21 +56,6 @@ _MOST_ROUNDS = 10
 # A job of few rows takes less memory than one of many, and one that takes hardly more says nothing
 # that is worth a write.
 _HIGHER = 1.1
-
-Admit = Callable[[BackfillSpec], Grant]
-"""Grants workers to a job, or refuses it before anything is written."""
-
-
-def admit_here(job: BackfillJob, machine: Machine, settings: Settings, spec: BackfillSpec) -> Grant:
-    """Grant workers on this machine.
-
-    Raises
-    ------
-    ResourcesUnavailableError
-        Not even one applier could ever run here.
-    """
-    what = f"{job.location.name}.{job.column.name}"
-    return admitted(what, spec, shape_of_machine(machine), settings, warnings.warn)
 
 
 class BackfillRun:

@@ -8,7 +8,6 @@ that holds the interpreter lock stops this thread as well; the driver notices th
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import functools
 import os
@@ -114,6 +113,8 @@ def bounded_async(
     timeout_s: float, func: Callable[..., Coroutine[Any, Any, Any]]
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Return an async function that does the same within the time, or raises RowTimeoutError."""
+    # Not for functions that are not async.
+    import asyncio
 
     @functools.wraps(func, updated=())
     async def call(*args: Any) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from importlib import metadata
+
+import pyarrow as pa
 
 from geneva._version import __version__
 from geneva.errors import EnvironmentMismatchError
+from geneva.storage.dataset import LANCE_VERSION
 
 # How many leading numbers of a version must be equal for pickles and files to be understood.
 _COMPARED = {"python": 2, "pyarrow": 1, "pylance": 2, "geneva": 3}
@@ -19,8 +21,8 @@ def environment_versions() -> Versions:
     python = ".".join(str(number) for number in sys.version_info[:3])
     return (
         ("python", python),
-        ("pyarrow", metadata.version("pyarrow")),
-        ("pylance", metadata.version("pylance")),
+        ("pyarrow", pa.__version__),
+        ("pylance", LANCE_VERSION),
         ("geneva", __version__),
     )
 

@@ -24,8 +24,7 @@ from geneva.jobs.commands import JobContext
 from geneva.pipeline.outcome import RowFailure
 from geneva.storage.failures import FailedRow
 from geneva.transformer.call_failure import CallFailed
-from geneva.transformer.mismatch import RowMismatch
-from geneva.transformer.returned import ReturnMismatch
+from geneva.transformer.mismatch import ReturnMismatch, RowMismatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from geneva.pipeline.async_isolation import AsyncRows
 from geneva.pipeline.attempts import Attempts
 from geneva.pipeline.outcome import Computed, RowFailure
 from geneva.transformer.binding import BoundFunction
@@ -43,6 +42,8 @@ def compute(
     if isinstance(bound, SharedFunction):
         return Computed(found.computed, (), found, batch.num_rows)
     if bound.runs_ahead:
+        from geneva.pipeline.async_isolation import AsyncRows
+
         return AsyncRows(bound, batch, attempts).run(found)
     if found.row is None:
         return _Halving(bound, batch, attempts).run(found)

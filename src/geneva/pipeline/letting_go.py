@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
-from geneva.transformer.binding import BoundFunction
+if TYPE_CHECKING:
+    from geneva.transformer.binding import BoundFunction
 
 TEARDOWN_S = 10.0
 """How long a ``teardown()`` may take."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
 from collections.abc import Callable
 from datetime import datetime, timezone
 
@@ -18,6 +16,7 @@ from geneva.pipeline.driver import StopSignal
 from geneva.pipeline.job_history import stored_history
 from geneva.pipeline.job_records import this_driver
 from geneva.pipeline.journal import JobEnd, Journal
+from geneva.pipeline.mild_warning import warn_mildly
 from geneva.pipeline.record_keeper import RecordKeeper
 from geneva.pipeline.registration import first_progress, new_record
 from geneva.pipeline.tracker import JobTracker, Report
@@ -134,9 +133,7 @@ class LocalRecord:
         uri = self._job.location.database.uri
         if self._failure and uri not in _said:
             _said.add(uri)
-            # Not even where warnings are errors.
-            with contextlib.suppress(RuntimeWarning):
-                warnings.warn(self._failure, RuntimeWarning, stacklevel=2)
+            warn_mildly(self._failure)
 
     def _deliver(self, report: Report) -> Wished:
         if self._tracker is None:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from geneva.jobs.commands import JobContext
-from geneva.jobs.planner import ApplyTask, FragmentPlan
+from geneva.jobs.tasks import ApplyTask, FragmentPlan
 from geneva.pipeline.control import TaskControl
 from geneva.pipeline.provenance import file_metadata
 from geneva.storage.column_file import ColumnFiles, ColumnFileWriter

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from geneva.jobs.planner import ApplyTask, FragmentPlan
 from geneva.jobs.stage import Stage
+from geneva.jobs.tasks import ApplyTask, FragmentPlan
 from geneva.pipeline.activity import Activity
 from geneva.pipeline.batching import BatchSizer
 from geneva.pipeline.reporter import Reporter

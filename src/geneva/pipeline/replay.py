@@ -16,8 +16,7 @@ from geneva.storage.model import ComputedColumn, TableLocation
 from geneva.storage.packed_functions import bound_function
 from geneva.storage.sample import read_row, with_addresses
 from geneva.transformer.call_failure import CallFailed
-from geneva.transformer.mismatch import RowMismatch
-from geneva.transformer.returned import ReturnMismatch
+from geneva.transformer.mismatch import ReturnMismatch, RowMismatch
 
 
 def replay(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from geneva.jobs.events import Event, RowsApplied, StageTimes
-from geneva.jobs.planner import ApplyTask
+from geneva.jobs.tasks import ApplyTask
 from geneva.pipeline.peak_memory import PeakMemory
 
 _REPORT_S = 0.05

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from geneva.jobs.dependencies import levels, reads_of
-from geneva.jobs.planner import FragmentPlan, Plan
+from geneva.jobs.planner import Plan
 from geneva.jobs.spec import BackfillArguments
+from geneva.jobs.tasks import FragmentPlan
 from geneva.storage.model import ComputedColumn
 from geneva.storage.shared import joined, shared_column
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from geneva.jobs.commands import JobContext
 from geneva.jobs.events import Event, FragmentWritten, StageTimes
-from geneva.jobs.planner import FragmentPlan
 from geneva.jobs.stage import Stage
+from geneva.jobs.tasks import FragmentPlan
 from geneva.pipeline.activity import Activity
 from geneva.pipeline.provenance import file_metadata
 from geneva.storage.column_file import ColumnFiles

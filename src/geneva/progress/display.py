@@ -6,12 +6,11 @@ import contextlib
 import logging
 import os
 import sys
-import time
 from typing import Protocol
 
 from geneva.jobs.progress import Progress
 from geneva.progress.json_log import JsonLines, json_wanted, set_up_log
-from geneva.progress.wording import line, summary
+from geneva.progress.line_timer import LineTimer
 
 
 class Display(Protocol):
@@ -69,22 +68,16 @@ class Lines:
     """
 
     def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
-        self._last_s = time.monotonic()
+        self._timer = LineTimer(interval_s)
 
     def show(self, progress: Progress) -> None:
         """Print a line if it is time for one."""
-        if progress.finished:
-            self._print(summary(progress))
-        elif time.monotonic() - self._last_s >= self._interval_s:
-            self._print(line(progress))
+        text = self._timer.due(progress)
+        if text is not None:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the display
 
     def close(self) -> None:
         """Do nothing; every line is complete."""
-
-    def _print(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the display
-        self._last_s = time.monotonic()
 
 
 def say(text: str) -> None:

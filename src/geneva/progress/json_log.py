@@ -7,7 +7,6 @@ import contextvars
 import json
 import logging
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from geneva.config import settings
 from geneva.errors import JobCancelledError
 from geneva.jobs.progress import Progress
-from geneva.progress.wording import line, summary
+from geneva.progress.line_timer import LineTimer
 
 LOGGER = logging.getLogger("geneva")
 # What follows in a block is about this job.
@@ -81,15 +80,13 @@ class JsonLines:
     """
 
     def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
-        self._last_s = time.monotonic()
+        self._timer = LineTimer(interval_s)
 
     def show(self, progress: Progress) -> None:
         """Log it if it is time for that."""
-        if not progress.finished and time.monotonic() - self._last_s < self._interval_s:
+        text = self._timer.due(progress)
+        if text is None:
             return
-        self._last_s = time.monotonic()
-        text = summary(progress) if progress.finished else line(progress)
         numbers = {name: getattr(progress, name) for name in _NUMBERS}
         fields = {"event": "progress", "stage": progress.stage, **_of(progress), **numbers}
         LOGGER.info(text.removeprefix("geneva: "), extra={"fields": fields})

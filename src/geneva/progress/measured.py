@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from geneva.config import settings
 from geneva.errors import InvalidArgumentError
 from geneva.jobs.progress import Progress
+from geneva.pipeline.mild_warning import warn_mildly
 
 if TYPE_CHECKING:
     from geneva.progress.metrics_server import MetricsServer
@@ -59,7 +59,5 @@ def _server_here() -> MetricsServer | None:
     except InvalidArgumentError as error:
         if port not in _refused:
             _refused.add(port)
-            # Not even one where warnings are errors.
-            with contextlib.suppress(RuntimeWarning):
-                warnings.warn(f"{error} The job runs nevertheless.", RuntimeWarning, stacklevel=2)
+            warn_mildly(f"{error} The job runs nevertheless.")
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 
 _HEAD = ("component", "count", "CPU", "GPU", "memory", "CPU in all", "GPU in all", "memory in all")
 
@@ -82,6 +81,8 @@ def footprint_text(lines: Sequence[FootprintLine]) -> str:
 
 def footprint_html(lines: Sequence[FootprintLine]) -> str:
     """Return the table as HTML."""
+    from html import escape
+
     head = "".join(f"<th>{escape(cell)}</th>" for cell in _HEAD)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"

@@ -19,10 +19,12 @@ import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from geneva.pipeline.flight_recorder import Verdict, remove_notes
 from geneva.runners.relay import Output, Relay
+
+if TYPE_CHECKING:
+    from geneva.pipeline.flight_recorder import Verdict
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[3]);"
@@ -116,6 +118,8 @@ class ProcessPool:
 
     def discard(self, process: WorkerProcess) -> int | None:
         """Kill a process and return its exit code; None if it had to be killed now."""
+        from geneva.pipeline.flight_recorder import remove_notes
+
         exit_code = None
         with contextlib.suppress(subprocess.TimeoutExpired):
             # It closed its connection, so it is on its way out.

@@ -6,6 +6,7 @@ import contextlib
 import time
 from dataclasses import replace
 from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
 
 from geneva.jobs.commands import Apply, Interruption, JobContext, WriteFragment
 from geneva.jobs.events import (
@@ -21,10 +22,12 @@ from geneva.pipeline.driver import RunnerTraits
 from geneva.pipeline.envelope import opened
 from geneva.pipeline.flight_recorder import Verdict, read_notes, read_verdict
 from geneva.pipeline.letting_go import TEARDOWN_S
-from geneva.pipeline.memory_guard import MemoryGuard
 from geneva.runners.pool import ProcessPool, WorkerProcess
 from geneva.runners.relay import Printed
 from geneva.warned import warn_line
+
+if TYPE_CHECKING:
+    from geneva.pipeline.memory_guard import MemoryGuard
 
 # A worker that ends its teardown() in time must be heard.
 _LATE_S = 1.0
@@ -60,6 +63,8 @@ class ProcessRunner:
         """Take a job on with the processes that are idle or starting."""
         self._context = context
         if context.memory_limit_bytes:
+            from geneva.pipeline.memory_guard import MemoryGuard
+
             self._guard = MemoryGuard(context.memory_limit_bytes, self._end_large)
         for process in self._pool.lease(self.max_workers):
             self._take(process)

@@ -11,18 +11,14 @@ from typing import TYPE_CHECKING
 
 from geneva.config import settings
 from geneva.errors import InvalidArgumentError, MissingExtraError
-from geneva.pipeline.backfill import Admit, admit_here
-from geneva.pipeline.backfill_job import BackfillJob
-from geneva.pipeline.driver import Runner, StopSignal
-from geneva.resources.shape import ClusterShape, shape_of_machine
-from geneva.runners.inline import InlineRunner
-from geneva.runners.machine import this_machine
-from geneva.runners.pool import session_pool
-from geneva.runners.processes import ProcessRunner
-from geneva.runners.relay import Printed
 
 if TYPE_CHECKING:
+    from geneva.pipeline.admission import Admit
+    from geneva.pipeline.backfill_job import BackfillJob
+    from geneva.pipeline.driver import Runner, StopSignal
+    from geneva.resources.shape import ClusterShape
     from geneva.runners.ray.contexts import RayContext
+    from geneva.runners.relay import Printed
 
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
 RUNNERS = ("process", "inline", "ray")
@@ -77,6 +73,27 @@ def chosen_runner(kind: str | None) -> str:
     return kind
 
 
+def start_ahead(runner: str | None) -> str:
+    """Let a worker process start, if a job will need one, while the caller loads what drives it.
+
+    Parameters
+    ----------
+    runner
+        What the caller asked for, see :func:`chosen_runner`.
+
+    Returns
+    -------
+    str
+        The kind of runner.
+    """
+    kind = chosen_runner(runner)
+    if kind == "process":
+        from geneva.runners.pool import session_pool
+
+        session_pool().prestart()
+    return kind
+
+
 def connect_to_ray() -> bool:
     """Connect to the cluster that ``RAY_ADDRESS`` names, if this process is connected to none.
 
@@ -113,9 +130,17 @@ def workplace(kind: str, job: BackfillJob, printed: Printed, stop: StopSignal) -
     stop
         Ends the job early.
     """
+    from geneva.pipeline.admission import admit_here
+    from geneva.runners.machine import this_machine
+
     admit = partial(admit_here, job, this_machine(), settings())
     if kind == "inline":
+        from geneva.runners.inline import InlineRunner
+
         return Workplace(admit, lambda granted: InlineRunner(stop))  # noqa: ARG005 - always one worker
+    from geneva.runners.pool import session_pool
+    from geneva.runners.processes import ProcessRunner
+
     return Workplace(admit, partial(ProcessRunner, session_pool(), printed=printed))
 
 
@@ -127,6 +152,9 @@ def shape_here() -> ClusterShape:
         shape = cluster_shape()
         if shape is not None:
             return shape
+    from geneva.resources.shape import shape_of_machine
+    from geneva.runners.machine import this_machine
+
     return shape_of_machine(this_machine())
 
 

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geneva.jobs.commands import INTERRUPTIONS, Apply, JobContext, WriteFragment
 from geneva.jobs.events import Event, FunctionLetGo, WorkerReady
@@ -26,8 +26,10 @@ from geneva.pipeline.activity import tell_when_busy
 from geneva.pipeline.envelope import sealed
 from geneva.pipeline.flight_recorder import FlightRecorder
 from geneva.pipeline.peak_memory import PeakMemory
-from geneva.pipeline.rehearsal import Rehearsal, Step, StepTaken, rehearse
 from geneva.pipeline.worker import Worker
+
+if TYPE_CHECKING:
+    from geneva.pipeline.rehearsal import Rehearsal, Step
 
 
 def main(worker: int, connection_fd: int, notes: str) -> None:
@@ -62,10 +64,10 @@ def main(worker: int, connection_fd: int, notes: str) -> None:
         elif command is None:
             host.end_job()
             emit(FunctionLetGo(worker))
-        elif isinstance(command, Rehearsal):
-            _rehearse(command, send)
-        else:
+        elif isinstance(command, (Apply, WriteFragment)):
             host.execute(command)
+        else:
+            _rehearse(command, send)
 
 
 def _listen(connection: Connection, host: Worker, work: queue.SimpleQueue[Any]) -> None:
@@ -77,11 +79,13 @@ def _listen(connection: Connection, host: Worker, work: queue.SimpleQueue[Any]) 
             os._exit(0)
         if isinstance(command, INTERRUPTIONS):
             host.interrupt(command)
-        elif command is None or isinstance(command, (JobContext, Apply, WriteFragment, Rehearsal)):
+        else:
             work.put(command)
 
 
 def _rehearse(rehearsal: Rehearsal, send: Callable[[Any], None]) -> None:
+    from geneva.pipeline.rehearsal import StepTaken, rehearse  # Loaded only for a preview.
+
     def tell(step: Step) -> None:
         send(StepTaken(rehearsal.context.call_id, step))
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import lance
-import tenacity
 from lance.commit import CommitConflictError
 
 from geneva.errors import CommitError, TableChangedError
@@ -25,6 +24,7 @@ from geneva.storage.history import read_transaction
 from geneva.storage.model import ColumnFile, ComputedColumn, TableLocation
 from geneva.storage.quiet import quiet_commit
 from geneva.storage.replacement import replacement
+from geneva.storage.retries import retried
 
 COMMIT_ID_KEY = "geneva.commit_id"
 
@@ -87,14 +87,8 @@ def commit_column_files(
     """
     carrier = Carrier(source, location, column, carry_for_s)
     attempt = _Attempt(source, location, column, tuple(column_files), commit_id, carrier)
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(_Conflict),
-        stop=tenacity.stop_after_attempt(max_retries + 1),
-        wait=tenacity.wait_random_exponential(multiplier=0.02, max=5),
-        reraise=True,
-    )
     try:
-        version = retrying(attempt.run)
+        version = retried(attempt.run, _Conflict, most_tries=max_retries + 1, most_wait_s=5.0)
     except _Conflict as conflict:
         raise CommitError(
             f"Committing {column.name!r} to {location.name!r} met a conflict {max_retries + 1} "

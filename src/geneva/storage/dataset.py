@@ -14,6 +14,8 @@ from geneva.storage.model import TableLocation
 Dataset: TypeAlias = Any
 """A ``lance.LanceDataset``; Lance publishes no types."""
 
+LANCE_VERSION: str = lance.__version__
+
 
 def open_dataset(location: TableLocation, version: int | None = None) -> Dataset:
     """Open a table at a version, or at its latest.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from geneva.storage.files import JOBS_FOLDER, TableFiles
@@ -72,6 +71,8 @@ class JobFolders:
             texts: Iterator[str | None] = map(self._read_local, names)
             yield from ((name, text) for name, text in zip(names, texts, strict=True) if text)
             return
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(_READERS) as readers:
             texts = readers.map(self._read_stored, names)
             yield from ((name, text) for name, text in zip(names, texts, strict=True) if text)

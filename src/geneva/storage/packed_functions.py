@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cloudpickle
 import pyarrow as pa
@@ -14,10 +15,12 @@ from geneva.storage.dataset import Dataset
 from geneva.storage.files import FUNCTIONS_FOLDER, TableFiles
 from geneva.storage.model import ComputedColumn
 from geneva.storage.signatures import check_signature
-from geneva.transformer.binding import BoundFunction, bind
 from geneva.transformer.pickling import digest, pickle_by_value
-from geneva.transformer.shared_function import SharedFunction
 from geneva.transformer.udf import UDF
+
+if TYPE_CHECKING:
+    from geneva.transformer.binding import BoundFunction
+    from geneva.transformer.shared_function import SharedFunction
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ def bound_functions(
         bound_function(target, [one], table, key, dataset)
         for target, one in zip(column.targets, packed, strict=True)
     ]
+    from geneva.transformer.shared_function import SharedFunction
+
     return SharedFunction(bound, list(column.input_columns), column.data_type)
 
 
@@ -112,6 +117,9 @@ def bound_function(
 
     What it reads lazily is opened in the dataset, from row addresses in place of the values.
     """
+    # Whoever only stores a function does not call it.
+    from geneva.transformer.binding import bind
+
     [one] = packed
     function = load_function(one, column, table, key)
     columns = list(column.input_columns)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import textwrap
 from collections.abc import Sequence
 
 import pyarrow as pa
-import tenacity
 from lance.commit import CommitConflictError
 
 from geneva.errors import (
@@ -36,6 +34,7 @@ from geneva.storage.groups import check_dropped_together, is_grouped, siblings, 
 from geneva.storage.model import TableLocation
 from geneva.storage.packed_functions import pack_function, store_function
 from geneva.storage.reader import is_blob
+from geneva.storage.retries import retried
 from geneva.storage.storable import check_storable
 from geneva.transformer.changes import Changes, compare
 from geneva.transformer.signature import UDFArgType
@@ -145,9 +144,11 @@ def _check_new(name: str, existing: set[str], location: TableLocation) -> None:
 
 
 def _add(dataset: Dataset, fields: list[pa.Field]) -> None:
-    for attempt in _retrying():
-        with attempt:
-            dataset.checkout_version(dataset.latest_version).add_columns(fields)
+    def add() -> None:
+        dataset.checkout_version(dataset.latest_version).add_columns(fields)
+
+    # Lance does not repeat a schema change that met another commit.
+    retried(add, CommitConflictError, most_tries=10, most_wait_s=2.0)
 
 
 def repoint_column(
@@ -281,15 +282,7 @@ def _renamed(column: str, old: str, new: str) -> str:
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
+    import difflib  # Only for messages of errors.
+
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
-
-
-def _retrying() -> tenacity.Retrying:
-    """Lance does not repeat a schema change that met another commit."""
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(CommitConflictError),
-        stop=tenacity.stop_after_attempt(10),
-        wait=tenacity.wait_random_exponential(multiplier=0.02, max=2),
-        reraise=True,
-    )

@@ -17,7 +17,7 @@ from geneva.jobs.events import (
     WorkerReady,
     WorkersWaiting,
 )
-from geneva.jobs.planner import ApplyTask
+from geneva.jobs.tasks import ApplyTask
 from geneva.tracing.spans import MOST_SPANS, Attributes, SpanMaker, described
 
 _STAGES = ("read", "udf", "checkpoint", "write")

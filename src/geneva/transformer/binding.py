@@ -6,22 +6,23 @@ import collections.abc
 import contextlib
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pyarrow as pa
 
 from geneva.transformer.arrow_values import arrow_values, column_type
 from geneva.transformer.call_failure import CallFailed, Recover
-from geneva.transformer.event_loop import DEFAULT_IN_FLIGHT, Calls, EventLoop
-from geneva.transformer.mismatch import RowMismatch
-from geneva.transformer.outcomes import settled
+from geneva.transformer.mismatch import ReturnMismatch, RowMismatch
 from geneva.transformer.pieces import Streams, WrongPieces, gathered
 from geneva.transformer.python_rows import python_rows
-from geneva.transformer.returned import ReturnMismatch, as_array, as_column
+from geneva.transformer.returned import as_array, as_column
 from geneva.transformer.signature import UDFArgType
 from geneva.transformer.udf import UDF
 from geneva.transformer.wording import shortened
+
+if TYPE_CHECKING:
+    from geneva.transformer.event_loop import Calls, EventLoop
 
 _SOME_ROWS = 64
 
@@ -60,6 +61,9 @@ class BoundFunction:
     def loop(self) -> EventLoop:
         """Where the calls of an async function run; begun when it is first needed."""
         if self._held.loop is None:
+            # Loaded, with asyncio, only for async functions.
+            from geneva.transformer.event_loop import DEFAULT_IN_FLIGHT, EventLoop
+
             self._held.loop = EventLoop(self.function.max_in_flight or DEFAULT_IN_FLIGHT)
         return self._held.loop
 
@@ -172,6 +176,8 @@ class BoundFunction:
         ]
 
     def _compute_calls(self, batch: pa.RecordBatch) -> pa.Array:
+        from geneva.transformer.outcomes import settled
+
         if id(batch) not in self._begun:
             self.begin(batch)
         _, calls = self._begun.pop(id(batch))

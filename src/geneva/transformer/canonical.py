@@ -19,11 +19,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from geneva.transformer.lazy_imports import imported_sources
+from geneva.transformer.local_modules import local_modules_by_value
 from geneva.transformer.pickling import (
     CLASS_MARK,
     ByValuePickler,
     SortedSet,
-    local_modules_by_value,
     pickle_by_value,
 )
 from geneva.transformer.pickling import (

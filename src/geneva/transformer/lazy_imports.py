@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 
-from geneva.transformer.pickling import is_local_file
+from geneva.transformer.local_modules import is_local_file
 
 
 def imported_sources(code: CodeType, package: str) -> Iterator[tuple[str, Path]]:

@@ -1,4 +1,4 @@
-"""A value that does not fit the type of its column, and its place: row, field, item.
+"""What does not fit the type of a column: of a value also its place: row, field, item.
 
 A part of a nested value is converted on its own, and its mismatch counts the rows of that part.
 ``among_rows``, ``in_field`` and ``in_items`` say what the place is in the whole.
@@ -61,6 +61,10 @@ class RowMismatch(Exception):  # noqa: N818 - says what is wrong with a row; cal
     def inside(self, row: int, step: str = "") -> RowMismatch:
         """Return the same mismatch as seen from the value that holds this one."""
         return RowMismatch(row, self.expected, self.value, step + self.path, self.why)
+
+
+class ReturnMismatch(Exception):  # noqa: N818
+    """What a function returned does not fit the column's type."""
 
 
 @contextlib.contextmanager

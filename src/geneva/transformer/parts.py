@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from geneva.transformer.canonical import Canonical
-from geneva.transformer.pickling import global_names, local_modules_by_value
+from geneva.transformer.local_modules import local_modules_by_value
+from geneva.transformer.pickling import global_names
 
 # They stand in the schema of every version of the table.
 _MOST_PARTS = 64

@@ -7,37 +7,28 @@ script, because they name the version of a column's function.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import dis
-import functools
 import hashlib
 import importlib
 import io
-import os
 import re
-import site
 import sys
-import sysconfig
-import threading
 import types
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import cloudpickle
 
 from geneva.errors import UnpicklableFunctionError
+from geneva.transformer.local_modules import local_modules_by_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OWN_PACKAGE = __name__.partition(".")[0]
-# cloudpickle's registry is one for the process.
-_LOCK = threading.RLock()
 # Stands for the random names of classes, with 18 more digits as long as those.
 CLASS_MARK = "geneva/class/:"
 # What the import system sets, and sets anew where it is needed.
-_IMPORT_ATTRIBUTES = frozenset(["__builtins__", "__cached__", "__loader__", "__spec__"])
+IMPORT_ATTRIBUTES = frozenset(["__builtins__", "__cached__", "__loader__", "__spec__"])
 
 
 def pickle_by_value(obj: Any) -> bytes:
@@ -72,9 +63,11 @@ def pickle_by_value(obj: Any) -> bytes:
     """
     with local_modules_by_value():
         try:
-            return _with_class_ids(_dumps(obj))
+            return _with_class_ids(dumps(obj))
         except Exception as error:
-            raise UnpicklableFunctionError(_explanation(obj, error)) from error
+            from geneva.transformer.unpicklable import explanation
+
+            raise UnpicklableFunctionError(explanation(obj, error)) from error
 
 
 def digest(payload: bytes | memoryview) -> str:
@@ -86,63 +79,6 @@ def digest(payload: bytes | memoryview) -> str:
     'e3b0c442'
     """
     return hashlib.sha256(payload).hexdigest()
-
-
-# -- which modules travel
-
-
-@functools.cache
-def _installed_folders() -> tuple[str, ...]:
-    """Return the folders of the standard library and of installed packages."""
-    paths = sysconfig.get_paths()
-    folders = {str(Path(os.__file__).parent), *site.getsitepackages(), site.getusersitepackages()}
-    folders.update(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    folders.update([str(Path(folder).resolve()) for folder in folders])
-    return tuple(f"{folder}{os.sep}" for folder in sorted(folders))
-
-
-def is_local_file(name: str, file: Any) -> bool:
-    """Say whether a module of a name and file is one of the user's own."""
-    return (
-        isinstance(file, str)
-        and file.endswith(".py")
-        and not file.startswith(_installed_folders())
-        and "site-packages" not in file
-        and "dist-packages" not in file
-        and name.partition(".")[0] not in (_OWN_PACKAGE, "__main__")
-    )
-
-
-def _local_modules() -> list[types.ModuleType]:
-    local = []
-    for name, module in list(sys.modules.items()):
-        if not isinstance(module, types.ModuleType):
-            continue
-        # Not getattr, for which modules that load their parts lazily would load them.
-        attributes = object.__getattribute__(module, "__dict__")
-        if is_local_file(name, attributes.get("__file__")) and attributes.get("__name__") == name:
-            local.append(module)
-    return local
-
-
-@contextlib.contextmanager
-def local_modules_by_value() -> Iterator[None]:
-    """Let cloudpickle take the user's own modules by value inside."""
-    with _LOCK:
-        before = cloudpickle.list_registry_pickle_by_value()
-        added = [module for module in _local_modules() if module.__name__ not in before]
-        for module in added:
-            cloudpickle.register_pickle_by_value(module)
-        try:
-            yield
-        finally:
-            left = cloudpickle.list_registry_pickle_by_value()
-            for module in added:
-                if module.__name__ in left:
-                    cloudpickle.unregister_pickle_by_value(module)
-
-
-# -- the same bytes in every process
 
 
 class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -186,7 +122,7 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         if name not in self._by_value:
             return (importlib.import_module, (name,)) if name in sys.modules else NotImplemented
         # As state and not as an argument, because its functions may refer to the module itself.
-        state = {key: value for key, value in vars(module).items() if key not in _IMPORT_ATTRIBUTES}
+        state = {key: value for key, value in vars(module).items() if key not in IMPORT_ATTRIBUTES}
         return types.ModuleType, (name,), self._stable_state(state)
 
     def _class_id(self, part: Any) -> Any:
@@ -245,7 +181,8 @@ def _is_plain(value: Any) -> bool:
     return type(value) in (str, bytes, int, float, bool, types.NoneType)
 
 
-def _dumps(obj: Any) -> bytes:
+def dumps(obj: Any) -> bytes:
+    """Pickle an object, with what is registered by value; classes keep their marks."""
     file = io.BytesIO()
     ByValuePickler(file).dump(obj)
     return file.getvalue()
@@ -256,90 +193,6 @@ def _with_class_ids(payload: bytes) -> bytes:
     content = digest(payload)[:14]
     mark, name = CLASS_MARK.encode(), content.encode()
     return payload.replace(mark, name)
-
-
-# -- what cannot be pickled
-
-
-def _explanation(obj: Any, error: Exception) -> str:
-    steps, culprit, cause = _smallest(obj, [], error, set())
-    kind = type(culprit)
-    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    subject = "class" if isinstance(obj, type) else "function"
-    name = getattr(obj, "__name__", None)
-    if name is None:
-        subject, name = "object of class", type(obj).__name__
-    path = "".join(text for _, text in steps).lstrip(".")
-    what = f"{steps[0][0]} '{path}'" if steps else "it is"
-    return (
-        f"{subject} '{name}' cannot be sent to workers: {what} of type {module}{kind.__qualname__} "
-        f"{'' if steps else 'and '}cannot be pickled ({type(cause).__name__}: {cause}). Create it "
-        "inside the function, or in setup() of a class."
-    )
-
-
-def _smallest(
-    obj: Any, steps: list[tuple[str, str]], error: Exception, seen: set[int]
-) -> tuple[list[tuple[str, str]], Any, Exception]:
-    """Follow what fails down to the part that fails on its own."""
-    for kind, text, part in _parts(obj):
-        if id(part) not in seen:
-            seen.add(id(part))
-            if (failure := _failure(part)) is not None:
-                return _smallest(part, [*steps, (kind, text)], failure, seen)
-    return steps, obj, error
-
-
-def _failure(obj: Any) -> Exception | None:
-    try:
-        _dumps(obj)
-    except Exception as error:  # noqa: BLE001 - whatever a user's __reduce__ raises
-        return error
-    return None
-
-
-def _parts(obj: Any) -> Iterator[tuple[str, str, Any]]:
-    """Yield what is pickled with an object: what it is to it, how it is written, and itself."""
-    if isinstance(obj, types.FunctionType):
-        yield from _parts_of_function(obj)
-    elif isinstance(obj, types.MethodType):
-        for name in ("__self__", "__func__"):
-            yield "attribute", f".{name}", getattr(obj, name)
-    elif isinstance(obj, functools.partial):
-        for name in ("func", "args", "keywords"):
-            yield "attribute", f".{name}", getattr(obj, name)
-    elif isinstance(obj, (staticmethod, classmethod)):
-        yield "attribute", "", obj.__func__
-    elif isinstance(obj, property):
-        yield from (("attribute", "", part) for part in (obj.fget, obj.fset, obj.fdel))
-    elif isinstance(obj, dict):
-        yield from (("item", f"[{key!r}]", value) for key, value in list(obj.items()))
-    elif isinstance(obj, (list, tuple)):
-        yield from (("item", f"[{index}]", value) for index, value in enumerate(obj))
-    else:
-        names = getattr(type(obj), "__slots__", ())
-        slots = {name: getattr(obj, name) for name in names if hasattr(obj, name)}
-        for name, value in {**getattr(obj, "__dict__", {}), **slots}.items():
-            if name not in ("__dict__", "__weakref__", *_IMPORT_ATTRIBUTES):
-                yield "attribute", f".{name}", value
-
-
-def _parts_of_function(func: types.FunctionType) -> Iterator[tuple[str, str, Any]]:
-    for name in dict.fromkeys(global_names(func.__code__)):
-        if name in func.__globals__:
-            yield "global", f".{name}", func.__globals__[name]
-    for name, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=True):
-        with contextlib.suppress(ValueError):  # A cell that is not filled yet.
-            yield "closure variable", f".{name}", cell.cell_contents
-    names = func.__code__.co_varnames[: func.__code__.co_argcount]
-    defaults = func.__defaults__ or ()
-    by_name = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
-    for name, value in {**by_name, **(func.__kwdefaults__ or {})}.items():
-        yield "default", f".{name}", value
-    for name, value in vars(func).items():
-        yield "attribute", f".{name}", value
-    for name, value in func.__annotations__.items():
-        yield "annotation", f".{name}", value
 
 
 def global_names(code: types.CodeType) -> Iterator[str]:

@@ -8,12 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from geneva.transformer.arrow_values import arrow_values
-from geneva.transformer.mismatch import RowMismatch
+from geneva.transformer.mismatch import ReturnMismatch, RowMismatch
 from geneva.transformer.wording import shortened
-
-
-class ReturnMismatch(Exception):  # noqa: N818
-    """What a function returned does not fit the column's type."""
 
 
 def as_column(result: Any, data_type: pa.DataType, rows: int) -> pa.Array:

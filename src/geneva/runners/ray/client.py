@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,6 +29,7 @@ from geneva.pipeline.backfill_job import BackfillJob
 from geneva.pipeline.driver import StopSignal, ctrl_c_asks
 from geneva.pipeline.failure import pack_error, unpack_error
 from geneva.pipeline.journal import NOTHING_SEEN, JobEnd, Seen
+from geneva.pipeline.mild_warning import warn_mildly
 from geneva.pipeline.registration import first_progress
 from geneva.pipeline.tracker import JobTracker, Report
 from geneva.runners.ray.contexts import job_ended
@@ -238,10 +238,10 @@ class ClusterRun:
         try:
             record_submission(self._job, self._settings)
         except (OSError, RuntimeError, ValueError) as error:
-            # The job does not need it. Not even where warnings are errors.
-            with contextlib.suppress(RuntimeWarning):
-                text = f"Job {self._job.job_id} cannot be recorded: {error}. It runs nevertheless."
-                warnings.warn(text, RuntimeWarning, stacklevel=2)
+            # The job does not need it.
+            warn_mildly(
+                f"Job {self._job.job_id} cannot be recorded: {error}. It runs nevertheless."
+            )
 
     def _record(self, error: BaseException) -> None:
         """Record the end of a job whose driver may not have been able to."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +128,31 @@ def start_remote(tag: str, footprint: Footprint, unit: Unit, role: Role, worker:
         .remote(worker, f"{role.value}-{worker}")
     )
     return Remote(worker, role, unit, actor, actor.hello.remote(queue), time.monotonic(), queue)
+
+
+def answered(
+    remotes: Iterable[Remote], timeout_s: float, idle_s: float
+) -> list[tuple[Remote, Any]]:
+    """Wait for actors to say something, and return those that do, each with its answer.
+
+    Parameters
+    ----------
+    remotes
+        Who is listened to.
+    timeout_s
+        Most seconds to wait.
+    idle_s
+        Most seconds to wait where there is nobody.
+    """
+    by_reference = {remote.waiting_for: remote for remote in remotes if remote.waiting_for}
+    if not by_reference:
+        time.sleep(min(timeout_s, idle_s))
+        return []
+    references = list(by_reference)
+    ready, _ = ray.wait(references, num_returns=1, timeout=timeout_s)
+    if ready:
+        ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
+    return [(by_reference[reference], reference) for reference in ready]
 
 
 def _options(name: str, asked: Mapping[str, float], place: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from geneva.runners.ray.departures import Departures
 from geneva.runners.ray.names import run_tag
 from geneva.runners.ray.place_watch import PlaceWatch
 from geneva.runners.ray.private import start_workers
-from geneva.runners.ray.remotes import Remote, start_remote
+from geneva.runners.ray.remotes import Remote, answered, start_remote
 from geneva.runners.ray.units import Unit, Units
 from geneva.runners.ray.worker_actor import Hello
 
@@ -207,7 +207,8 @@ class RayRunner:
         if steps.shed is not None:
             self._ask_back(self._units.units[steps.shed], "another job needs its place")
         self._leave_nodes()
-        self._give_back_surplus()
+        for unit in self._units.surplus(self.max_workers):
+            self._ask_back(unit, "the job is to have fewer workers")
         for unit in self._units.taken_away:
             self._do_without(unit)
         self._give_up_silent_nodes(now_s)
@@ -238,18 +239,9 @@ class RayRunner:
 
     def _ask_back(self, unit: Unit, why: str) -> None:
         unit.leaving = True
-        for worker in (unit.applier, unit.writer):
-            if worker is not None:
-                # One that is not ready yet is released as soon as it is.
-                self._events.append(ReleaseRequested(worker, why))
+        # One that is not ready yet is released as soon as it is.
+        self._events += [ReleaseRequested(worker, why) for worker in unit.workers]
         self._remove_if_empty(unit)
-
-    def _give_back_surplus(self) -> None:
-        """Ask the last units back, but never the core, if there are more than may be."""
-        busy = [u for u in self._units.units.values() if u.applier is not None and not u.leaving]
-        surplus = max(0, len(busy) - self.max_workers)
-        for unit in sorted(busy, key=lambda unit: (unit.core, -unit.number))[:surplus]:
-            self._ask_back(unit, "the job is to have fewer workers")
 
     def _leave_nodes(self) -> None:
         """Give back what stands on nodes that are being taken away, while there is time."""
@@ -280,30 +272,18 @@ class RayRunner:
         self._vacate(remote)
 
     def _vacate(self, remote: Remote) -> None:
-        if remote.role is Role.APPLIER:
-            remote.unit.applier = None
-        else:
-            remote.unit.writer = None
+        remote.unit.vacate(remote.role)
         self._remove_if_empty(remote.unit)
 
     def _remove_if_empty(self, unit: Unit) -> None:
-        if unit.leaving and unit.applier is None and unit.writer is None:
+        if unit.leaving and not unit.workers:
             self._units.remove(unit)
 
     # -- listening -----------------------------------------------------------------------------
 
     def _listen(self, timeout_s: float) -> None:
         listened_to = [*self._remotes.values(), *self._departures.remotes.values()]
-        by_reference = {r.waiting_for: r for r in listened_to if r.waiting_for}
-        if not by_reference:
-            time.sleep(min(timeout_s, _FIRST_STEPS_S))
-            return
-        references = list(by_reference)
-        ready, _ = ray.wait(references, num_returns=1, timeout=timeout_s)
-        if ready:
-            ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
-        for reference in ready:
-            remote = by_reference[reference]
+        for remote, reference in answered(listened_to, timeout_s, _FIRST_STEPS_S):
             if remote.worker in self._departures.remotes:
                 self._departures.hear(remote, reference)
             else:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ray.util.placement_group import placement_group, placement_group_table, remove_placement_group
 
+from geneva.jobs.commands import Role
 from geneva.resources.cluster import Node
 from geneva.resources.footprint import Footprint
 from geneva.resources.packing import emptied, place, shortage, taken
@@ -56,6 +57,18 @@ class Unit:
     applier: int | None = None
     writer: int | None = None
     pinned_s: float | None = None
+
+    @property
+    def workers(self) -> list[int]:
+        """The workers in it."""
+        return [worker for worker in (self.applier, self.writer) if worker is not None]
+
+    def vacate(self, role: Role) -> None:
+        """Note that the worker of a role is gone."""
+        if role is Role.APPLIER:
+            self.applier = None
+        else:
+            self.writer = None
 
 
 @dataclass(slots=True)
@@ -132,6 +145,11 @@ class Units:
         self.units.pop(unit.number, None)
         with contextlib.suppress(ValueError, RuntimeError):
             remove_placement_group(unit.group)
+
+    def surplus(self, most: int) -> list[Unit]:
+        """Return the last units, the core only after them, that are more than may be at work."""
+        busy = [u for u in self.units.values() if u.applier is not None and not u.leaving]
+        return sorted(busy, key=lambda u: (u.core, -u.number))[: max(0, len(busy) - most)]
 
     def close(self) -> None:
         """Give everything back."""
