@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 _VOID = {"img", "polyline", "line"}
 
 
@@ -33,7 +31,7 @@ def tag(name: str, *content: str, **attributes: str | int | bool | None) -> Html
     """
     said = "".join(
         f" {key.rstrip('_').replace('_', '-')}"
-        + ("" if value is True else f'="{escape(str(value))}"')
+        + ("" if value is True else f'="{escaped(str(value))}"')
         for key, value in attributes.items()
         if value is not None and value is not False
     )
@@ -50,4 +48,12 @@ def joined(*content: str) -> Html:
     >>> joined("<", tag("i", "x"))
     '&lt;<i>x</i>'
     """
-    return Html("".join(one if isinstance(one, Html) else escape(one) for one in content))
+    return Html("".join(one if isinstance(one, Html) else escaped(one) for one in content))
+
+
+def escaped(text: str) -> str:
+    """Return text as HTML that shows it."""
+    # Not loaded by jobs, whose results can show themselves but hardly ever do.
+    from html import escape
+
+    return escape(text)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from html import escape
 
-from geneva.html import Html
+from geneva.html import Html, escaped
 
 MOST_ROWS = 100
 _LONGEST = 400
@@ -25,7 +24,7 @@ def text(value: object, longest: int = _LONGEST) -> Html:
     if isinstance(value, Html):
         return value
     words = str(value)
-    return Html(escape(words if len(words) <= longest else f"{words[: longest - 1]}…"))
+    return Html(escaped(words if len(words) <= longest else f"{words[: longest - 1]}…"))
 
 
 def number(value: int | None) -> str:
