@@ -47,7 +47,7 @@ def measured(show: Callable[[Progress], None]) -> Iterator[Callable[[Progress], 
 
 def _server_here() -> MetricsServer | None:
     port = settings().metrics_port
-    # The server of a standard library takes time to load, and few want it.
+    # Few want it.
     if not port and "geneva.progress.metrics_server" not in sys.modules:
         return None
     from geneva.progress.metrics_server import serve_metrics, served_metrics

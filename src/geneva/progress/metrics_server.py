@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 
 from geneva.config import settings
 from geneva.errors import InvalidArgumentError
-from geneva.jobs.exposition import CONTENT_TYPE, exposed_metrics
 from geneva.jobs.progress import Progress
+
+if TYPE_CHECKING:
+    from http.server import HTTPServer
 
 _LOOPBACK = "127.0.0.1"
 # Of columns of jobs that have ended: a scrape comes every few seconds, or minutes.
@@ -52,6 +56,9 @@ class JobsSeen:
 class MetricsServer:
     """Answers ``GET /metrics`` in a thread of its own.
 
+    It listens at once, and loads what answers with the first scrape: that takes longer than all
+    else that it does for a job.
+
     Parameters
     ----------
     port
@@ -67,42 +74,42 @@ class MetricsServer:
 
     def __init__(self, port: int, host: str | None = None) -> None:
         self.jobs = JobsSeen()
-        handler = type("_Handler", (_Handler,), {"jobs": self.jobs})
-        self._server = ThreadingHTTPServer((host or _LOOPBACK, port), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_CLOSES_S,), name="geneva-metrics", daemon=True
-        )
+        self._socket = socket.create_server((host or _LOOPBACK, port))
+        self._port = int(self._socket.getsockname()[1])
+        self._closed, self._close = socket.socketpair()
+        self._lock = threading.Lock()
+        self._closing = False
+        self._server: HTTPServer | None = None
+        self._thread = threading.Thread(target=self._serve, name="geneva-metrics", daemon=True)
         self._thread.start()
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return int(self._server.server_address[1])
+        return self._port
 
     def close(self) -> None:
         """Stop to listen."""
-        self._server.shutdown()
-        self._server.server_close()
+        with self._lock:
+            self._closing = True
+        self._close.close()
+        if self._server is not None:
+            self._server.shutdown()
         self._thread.join()
+        self._closed.close()
+        self._socket.close()
 
-
-class _Handler(BaseHTTPRequestHandler):
-    jobs: JobsSeen
-
-    def do_GET(self) -> None:
-        if self.path.partition("?")[0] not in ("/metrics", "/"):
-            self.send_error(404)
+    def _serve(self) -> None:
+        asked, _, _ = select.select([self._socket, self._closed], [], [])
+        if self._closed in asked:
             return
-        text = exposed_metrics(self.jobs.newest()).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
+        from geneva.progress.metrics_answers import answers
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - so it is called
-        """Say nothing; a scrape is no news."""
+        with self._lock:
+            if self._closing:
+                return
+            self._server = answers(self._socket, self.jobs.newest)
+        self._server.serve_forever(_CLOSES_S)
 
 
 _lock = threading.Lock()
