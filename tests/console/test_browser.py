@@ -125,7 +125,7 @@ def test_a_job_s_page_tells_all_of_it_and_draws_it(console, page, running):
     expect(page.get_by_label("What limits it")).to_contain_text("docs.slow")
     expect(page.get_by_text("Executing backfill: ")).to_be_visible()
     for tab, text in (
-        ("Details", "slow, version"),
+        ("Details", "runner process"),
         ("Plan", "rows to compute"),
         ("Metrics", "rows_checkpointed"),
         ("Output", "at "),

@@ -18,7 +18,7 @@ from geneva.progress import display
 from geneva.progress.bars import Screen, TerminalBars
 from geneva.progress.display import Lines, Patient, Silent, choose_display
 from geneva.progress.in_turn import InTurn
-from geneva.progress.wording import duration, left, line, stage, summary
+from geneva.jobs.progress_words import duration, left, line, stage, summary
 
 PLANNING = Progress("job", "docs", "c")
 HALF = replace(

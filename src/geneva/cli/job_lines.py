@@ -11,9 +11,9 @@ from geneva.cli.database import database_at
 from geneva.cli.grid import aligned
 from geneva.errors import InvalidArgumentError
 from geneva.jobs.job_line import JobLine, short_id
+from geneva.jobs.progress_words import duration, percent
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.pipeline.job_records import list_jobs
-from geneva.progress.wording import duration, percent
 
 
 def records_of(uri: str, table: str | None, status: str | None) -> list[JobRecord]:

@@ -13,9 +13,9 @@ from geneva.cli.database import database_at
 from geneva.cli.job_lines import in_short
 from geneva.cli.job_lookup import job_of
 from geneva.jobs.job_line import short_id
+from geneva.jobs.progress_words import line, summary
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.pipeline.job_records import list_jobs, read_again
-from geneva.progress.wording import line, summary
 from geneva.recorded_job import RecordedJob
 
 _LOOK_S = 0.5

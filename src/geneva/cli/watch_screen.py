@@ -20,9 +20,9 @@ from rich.text import Text
 
 from geneva.cli.watch import Jobs, as_line
 from geneva.jobs.job_line import JobLine, short_id
+from geneva.jobs.progress_words import STAGE_NAMES, duration, left, percent, speed
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.progress.bars import picture
-from geneva.progress.wording import STAGE_NAMES, duration, left, percent, speed
 
 _LOOK_S, _KEY_S = 0.5, 0.2
 _BAR, _SMALL_BAR, _NAME = 20, 12, 12

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from geneva.jobs.history import MIXED, STAGES, WRITE, JobHistory, Sample, TaskSpan
-from geneva.progress.wording import STAGE_NAMES
+from geneva.jobs.progress_words import STAGE_NAMES
 
 Options = dict[str, Any]
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from geneva.jobs.progress import Progress
-from geneva.progress.wording import amount, percent, status, summary, title
+from geneva.jobs.progress_words import amount, percent, status, summary, title
 
 # A job that is done by then shows no bars, only its last line.
 _QUIET_S = 0.3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from geneva.jobs.progress import Progress
-from geneva.progress.wording import line, summary
+from geneva.jobs.progress_words import line, summary
 
 
 class LineTimer:

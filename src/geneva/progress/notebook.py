@@ -9,7 +9,7 @@ from typing import Any
 from IPython.display import HTML, display
 
 from geneva.jobs.progress import Progress
-from geneva.progress.wording import amount, percent, status, summary, title
+from geneva.jobs.progress_words import amount, percent, status, summary, title
 
 _REFRESH_S = 0.25
 

@@ -15,8 +15,8 @@ from geneva.console.pages.jobs import COLORS
 from geneva.console.shown import Console
 from geneva.console.steering import Steering
 from geneva.errors import GenevaError
+from geneva.jobs.progress_words import amount, left, percent, speed
 from geneva.jobs.record import JobRecord, JobStatus
-from geneva.progress.wording import amount, left, percent, speed
 from geneva.recorded_job import RecordedJob
 
 _LOOK_S = 0.5

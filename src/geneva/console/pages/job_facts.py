@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
 
 from nicegui import ui
 
 from geneva.console.job_api import JobDetail
 from geneva.console.pages.failed_rows import FailedRowsView
 from geneva.console.shown import Console
+from geneva.jobs.facts import facts_of, number
 from geneva.jobs.record import JobRecord
-from geneva.progress.wording import amount, duration
 from geneva.recorded_job import RecordedJob
 
-# Of the arguments: what is no argument, or said elsewhere.
-_INTERNAL = {"settings", "failure_rules", "column"}
 _LINES_SHOWN = 500
 _LINES_EVERY_S = 2.0
 
@@ -80,13 +76,13 @@ class Facts:
     def show(self, record: JobRecord, detail: JobDetail) -> None:
         """Show a record."""
         self._show_events(record.events)
-        self._show_details(detail)
+        self._show_details(record)
         self._plan.set_text(detail.plan or "It is not planned yet.")
         self._metrics.rows = [
             {
                 "name": one.name,
-                "n": _number(one.n),
-                "total": "" if one.total is None else _number(one.total),
+                "n": number(one.n),
+                "total": "" if one.total is None else number(one.total),
                 "desc": one.desc,
             }
             for one in detail.metrics
@@ -111,8 +107,8 @@ class Facts:
                     ui.label(words)
         self._told = events
 
-    def _show_details(self, detail: JobDetail) -> None:
-        facts = dict(_facts(detail))
+    def _show_details(self, record: JobRecord) -> None:
+        facts = dict(facts_of(record)) | {"digest": record.udf_digest}
         if facts == self._shown:
             return
         self._shown = facts
@@ -137,36 +133,6 @@ class Facts:
         head = [f"... {more:,} earlier lines"] if more > 0 else []
         text = "\n".join([*head, *lines[-_LINES_SHOWN:]])
         self._output.set_text(text or "The function has printed nothing.")
-
-
-def _facts(detail: JobDetail) -> list[tuple[str, str]]:
-    line = detail.job
-    said = [
-        ("Function", f"{detail.udf_name}, version {detail.udf_version[:12]}"),
-        ("Digest of its pickle", detail.udf_digest),
-        ("Reads", ", ".join(detail.input_columns)),
-        ("Computes", ", ".join(line.columns)),
-        ("Took", duration(line.took_s)),
-        ("Runs with", f"{line.runner}, {line.where}"),
-        ("Fragments", amount(detail.fragments_done, detail.fragments_total, "fragment")),
-        ("Versions committed", ", ".join(map(str, detail.versions))),
-        ("Most workers", f"{detail.concurrency}: {detail.concurrency_reason}"),
-        ("Waits for", detail.waiting_for),
-        ("Arguments", _arguments(detail.arguments)),
-    ]
-    return [(name, text) for name, text in said if text]
-
-
-def _arguments(given: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name}={value}"
-        for name, value in given.items()
-        if name not in _INTERNAL and value not in (None, False, "", [])
-    )
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() or value >= 100 else f"{value:.3g}"
 
 
 def _pairs() -> ui.element:

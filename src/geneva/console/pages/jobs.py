@@ -12,9 +12,9 @@ from nicegui import ui
 from geneva.console.job_api import chosen
 from geneva.console.live import LiveJobs
 from geneva.jobs.job_line import JobLine, short_id
+from geneva.jobs.progress_words import amount, duration, percent, speed
 from geneva.jobs.record import JobStatus
 from geneva.jobs.wording import counted
-from geneva.progress.wording import amount, duration, percent, speed
 
 _LOOK_S = 0.5
 _A_PAGE = 25

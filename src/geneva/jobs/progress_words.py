@@ -1,4 +1,4 @@
-"""The words and numbers that all displays share."""
+"""The words and numbers of a job that all displays share. Pure."""
 
 from __future__ import annotations
 
