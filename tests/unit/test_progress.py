@@ -13,12 +13,12 @@ import pytest
 from rich.console import Console
 
 from geneva.jobs.progress import Progress
+from geneva.jobs.progress_words import duration, left, line, stage, summary
 from geneva.jobs.speed import RecentSpeed
 from geneva.progress import display
 from geneva.progress.bars import Screen, TerminalBars
 from geneva.progress.display import Lines, Patient, Silent, choose_display
 from geneva.progress.in_turn import InTurn
-from geneva.jobs.progress_words import duration, left, line, stage, summary
 
 PLANNING = Progress("job", "docs", "c")
 HALF = replace(

@@ -195,7 +195,7 @@ def test_a_job_that_runs_and_one_that_failed():
     text = seen(RECORD)
     assert text.startswith("docs.words RUNNING 50 of 200 rows job nightly function count_words 3")
     assert "began 2026-01-31 09:05:00 UTC, by ann" in text
-    assert "speed 25 rows/s left 6.0 s workers 2 of 4" in text
+    assert "workers 2 workers, at most 4 stage computing speed 25 rows/s left 6 s" in text
     assert "width:25%" in RECORD._repr_html_()
     error = RecordedError("UDFError", "row 7 failed", "Traceback ...\nLookupError: no 7")
     failed = replace(RECORD, status=JobStatus.FAILED, error=error, completed_at=NOW)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from geneva.jobs.job_line import JobLine
-from geneva.jobs.progress_words import STAGE_NAMES, amount, duration, percent, speed, workers
+from geneva.jobs.progress_words import STAGE_NAMES, amount, duration, left, percent, speed, workers
 from geneva.jobs.record import JobRecord
 
 # Of a record's config: what is not an argument, or said elsewhere.
@@ -60,6 +60,7 @@ def _facts(record: JobRecord) -> Iterator[tuple[str, str]]:
     if not record.status.ended:
         yield "stage", now.stage
         yield "speed", speed(now.rows_per_s) if now.rows_per_s > 0 else ""
+        yield "left", left(now).removesuffix(" left")
         yield "waits for", now.waiting_for or now.stalls_at
     yield "arguments", arguments(json.loads(record.config))
 
