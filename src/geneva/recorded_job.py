@@ -104,6 +104,17 @@ class RecordedJob(JobFuture):
     def _glance(self) -> JobRecord:
         return self._record if self._record.status.ended else self._read()
 
+    def peek(self) -> JobRecord:
+        """Return the job as it is recorded now, without waiting.
+
+        One whose driver may be lost is told as it was recorded last, until this was called for
+        three seconds.
+        """
+        if not self._record.status.ended:
+            self._record = self._read()
+            return self._heartbeats.judge(self._record) or self._record
+        return self._record
+
     def done(self, timeout: float | None = None) -> bool:
         """Say whether the job has ended, waiting for it at most ``timeout`` seconds (default 0)."""
         return self._wait(timeout or 0).status.ended

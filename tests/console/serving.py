@@ -64,7 +64,7 @@ def served(uri: str, *options: str, env: dict[str, str] | None = None) -> Iterat
     )
     try:
         line = process.stdout.readline()
-        found = re.search(r"(http://\S+?)/(?:\?token=(\S+))?$", line.strip())
+        found = re.search(r'(http://[^\s"]+?)/(?:\?token=([\w-]+))?["}]*$', line.strip())
         if found is None:
             process.kill()
             pytest_failed = process.communicate()[1]

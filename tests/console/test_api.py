@@ -210,6 +210,18 @@ def test_on_an_address_that_others_reach_a_token_is_demanded(uri):
         assert console.ask("/api/jobs/x/cancel", "POST", **evil)[0] == 403
 
 
+def test_a_database_that_is_not_there_is_refused(tmp_path):
+    command = [sys.executable, "-m", "geneva.cli.main", "console", str(tmp_path / "typo")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "There is no folder" in done.stderr
+
+
+def test_where_it_is_is_told_as_json(uri):
+    with served(uri, "--json") as console:
+        assert console.ask("/api/jobs")[0] == 200
+
+
 def test_a_taken_port_is_named(uri, console):
     port = console.host.rpartition(":")[2]
     command = [sys.executable, "-m", "geneva.cli.main", "console", uri, "--port", port]

@@ -259,6 +259,26 @@ def _sound() -> bytes:
     return written.getvalue()
 
 
+def test_jobs_that_cannot_be_read_are_said_and_shown_once_they_can(tmp_path, browser: Browser):
+    folder = tmp_path / "db"
+    with geneva.connect(str(folder)) as db:
+        table = db.create_table("docs", [{"id": i, "text": "a"} for i in range(20)])
+        table.add_columns({"words": words})
+        table.backfill("words", runner="inline", progress=False)
+    jobs = folder / "_geneva" / "jobs"
+    jobs.rename(tmp_path / "jobs")
+    jobs.symlink_to(jobs)
+    with served(str(folder)) as console:
+        page = browser.new_page()
+        page.goto(console.address)
+        expect(page.get_by_text("Jobs cannot be read")).to_be_visible()
+        jobs.unlink()
+        (tmp_path / "jobs").rename(jobs)
+        expect(row_of(page, "docs.words", "DONE")).to_be_visible()
+        expect(page.get_by_text("Jobs cannot be read")).to_be_hidden()
+        page.close()
+
+
 def test_rows_are_shown_as_what_they_are(console, page, uri):
     vector = pa.array([[0.5, -1.0, 2.0]], pa.list_(pa.float32(), 3))
     values = {"id": [7], "image": [_image()], "sound": [_sound()], "vector": vector}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,9 +43,14 @@ def console(
     """
     with errors_said():
         from geneva.cli.database import database_at
-        from geneva.errors import MissingExtraError
+        from geneva.errors import InvalidArgumentError, MissingExtraError
 
         database = database_at(uri)
+        if database.is_local and not Path(database.uri).is_dir():
+            raise InvalidArgumentError(
+                f"There is no folder {database.uri}; expected a database that is there already, or "
+                "the URI of one in a store."
+            )
         try:
             import nicegui  # noqa: F401 - whether it is there
         except ModuleNotFoundError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from urllib.parse import quote
 
@@ -10,7 +9,8 @@ from nicegui import ui
 
 from geneva.console.clusters import clusters_of
 from geneva.console.live import LiveJobs
-from geneva.errors import GenevaError
+from geneva.console.pages.waiting import FAILURES, in_thread, now_and_again
+from geneva.storage.dataset import in_words
 from geneva.storage.model import TableLocation
 
 _LOOK_S = 2.0
@@ -20,9 +20,9 @@ async def clusters_content(database: TableLocation, live: LiveJobs) -> None:
     """Show the clusters of a database."""
     ui.label("Clusters").props("role=heading aria-level=1").classes("g-title")
     try:
-        defined = await asyncio.to_thread(clusters_of, database)
-    except GenevaError as error:
-        ui.label(str(error)).classes("g-error")
+        defined = await in_thread(clusters_of, database)
+    except FAILURES as error:
+        ui.label(in_words(error)).props("role=alert").classes("g-error")
         return
     if not defined:
         ui.label(
@@ -41,6 +41,7 @@ async def clusters_content(database: TableLocation, live: LiveJobs) -> None:
     if rows:
         _table({"name": "Name", "kind": "Kind", "address": "Address", "defined": "Defined"}, rows)
     ui.label("Where jobs run").props("role=heading aria-level=2").classes("g-subtitle")
+    said = ui.label().classes("g-note")
     used = _table({"where": "Where", "running": "Not ended", "ended": "Ended"}, [])
     used.add_slot(
         "body-cell-where",
@@ -49,6 +50,7 @@ async def clusters_content(database: TableLocation, live: LiveJobs) -> None:
 
     async def refresh() -> None:
         lines = await live.newest()
+        said.set_text("" if lines else "No job is recorded.")
         counts = Counter((line.where, line.status.ended) for line in lines)
         places = sorted({place for place, _ in counts})
         used.rows = [
@@ -61,8 +63,10 @@ async def clusters_content(database: TableLocation, live: LiveJobs) -> None:
             for place in places
         ]
 
-    await refresh()
-    ui.timer(_LOOK_S, refresh, immediate=False)
+    def failed(error: Exception) -> None:
+        said.set_text(f"Jobs cannot be read: {in_words(error)}")
+
+    await now_and_again(refresh, failed, _LOOK_S)
 
 
 def _table(labels: dict[str, str], rows: list[dict[str, str]]) -> ui.table:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from nicegui import ui
 
 from geneva.console.failed_rows import FailedRow, FailedRows, failed_rows_of
+from geneva.console.pages.waiting import FAILURES, in_thread
 from geneva.console.shown import Console
-from geneva.errors import GenevaError
 from geneva.recorded_job import RecordedJob
+from geneva.storage.dataset import in_words
 
 _SHOWN = 100
 
@@ -35,15 +34,15 @@ class FailedRowsView:
     async def refresh(self) -> None:
         """Show what has failed by now; rows that have a value since are gone."""
         try:
-            found = await asyncio.to_thread(
+            found = await in_thread(
                 failed_rows_of,
                 self._console.database,
                 self._job.table_name,
                 self._job.job_id,
                 _SHOWN,
             )
-        except (GenevaError, ValueError, OSError) as error:
-            self._said.set_text(f"They cannot be read: {error}")
+        except FAILURES as error:
+            self._said.set_text(f"They cannot be read: {in_words(error)}")
             return
         if found == self._shown:
             return

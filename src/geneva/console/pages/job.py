@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +11,14 @@ from geneva.console.job_api import JobDetail
 from geneva.console.pages.job_charts import JobCharts
 from geneva.console.pages.job_facts import Facts
 from geneva.console.pages.jobs import COLORS
+from geneva.console.pages.links import table_link
+from geneva.console.pages.waiting import FAILURES, in_thread, now_and_again
 from geneva.console.shown import Console
 from geneva.console.steering import Steering
-from geneva.errors import GenevaError
 from geneva.jobs.progress_words import amount, left, percent, speed
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.recorded_job import RecordedJob
+from geneva.storage.dataset import in_words
 
 _LOOK_S = 0.5
 _MOST_WORKERS = 100_000
@@ -26,13 +27,12 @@ _MOST_WORKERS = 100_000
 async def job_content(console: Console, job_id: str) -> None:
     """Show a job while it goes on, and how it ended."""
     try:
-        job = await asyncio.to_thread(console.steering.job, job_id)
-    except GenevaError as error:
-        ui.label(str(error)).props("role=alert").classes("g-error")
+        job = await in_thread(console.steering.job, job_id)
+    except FAILURES as error:
+        ui.label(in_words(error)).props("role=alert").classes("g-error")
         return
     view = _JobView(console, job)
-    await view.refresh()
-    ui.timer(_LOOK_S, view.refresh, immediate=False)
+    await now_and_again(view.refresh, view.failed, _LOOK_S)
 
 
 class _JobView:
@@ -43,6 +43,7 @@ class _JobView:
             self._title = ui.label().props("role=heading aria-level=1").classes("g-title")
             self._state = ui.badge().props("role=status")
             self._who = ui.label().classes("g-note")
+            ui.link(f"Table {job.table_name}", table_link(job.table_name))
             ui.space()
             self._buttons = _Buttons(console.steering, job.job_id, self.refresh)
         self._bar = ui.linear_progress(show_value=False, size="10px").props(
@@ -54,9 +55,13 @@ class _JobView:
         self._charts = JobCharts(job)
         self._facts = Facts(console, job)
 
+    def failed(self, error: Exception) -> None:
+        """Say why the job cannot be read; what was read before stays."""
+        self._line.set_text(f"The job cannot be read: {in_words(error)}")
+
     async def refresh(self) -> None:
         """Show the job as it is now."""
-        record = await asyncio.to_thread(self._job.record)
+        record = await in_thread(self._job.peek)
         self._tell_progress(record)
         seen = record.beat, record.status
         if seen == self._beat:
@@ -170,9 +175,9 @@ class _Buttons:
 
     async def _steer(self, done: str, steer: Callable[..., JobRecord], *how: Any) -> None:
         try:
-            await asyncio.to_thread(steer, self._id, *how)
-        except (GenevaError, OSError) as error:
-            ui.notify(str(error), type="negative", timeout=10_000, multi_line=True)
+            await in_thread(steer, self._id, *how)
+        except FAILURES as error:
+            ui.notify(in_words(error), type="negative", timeout=10_000, multi_line=True)
         else:
             ui.notify(f"The job {done}.")
         await self._refresh()

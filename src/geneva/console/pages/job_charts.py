@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from nicegui import ui
 
 from geneva.console import charts
+from geneva.console.pages.waiting import in_thread
 from geneva.jobs.history import JobHistory
 from geneva.jobs.record import JobRecord
 from geneva.recorded_job import RecordedJob
@@ -43,7 +43,7 @@ class JobCharts:
         if not record.status.ended and time.monotonic() - self._read_s < _READ_EVERY_S:
             return
         self._read_s = time.monotonic()
-        history = await asyncio.to_thread(self._job.history)
+        history = await in_thread(self._job.history)
         if history == self._drawn:
             return
         self._drawn = history

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from nicegui import ui
 
 from geneva.console.job_api import JobDetail
 from geneva.console.pages.failed_rows import FailedRowsView
+from geneva.console.pages.waiting import FAILURES, in_thread
 from geneva.console.shown import Console
 from geneva.jobs.facts import facts_of, number
 from geneva.jobs.record import JobRecord
 from geneva.recorded_job import RecordedJob
+from geneva.storage.dataset import in_words
 
 _LINES_SHOWN = 500
 _LINES_EVERY_S = 2.0
@@ -72,9 +72,11 @@ class Facts:
         ui.timer(_LINES_EVERY_S, self._show_chosen)
         self._shown: dict[str, str] = {}
         self._told: tuple[str, ...] = ()
+        self._more_printed = True
 
     def show(self, record: JobRecord, detail: JobDetail) -> None:
         """Show a record."""
+        self._more_printed = True
         self._show_events(record.events)
         self._show_details(record)
         self._plan.set_text(detail.plan or "It is not planned yet.")
@@ -124,11 +126,16 @@ class Facts:
         """Read what is read only where it is looked at."""
         if self._tabs.value == "Failed rows":
             await self._failed.refresh()
-        elif self._tabs.value == "Output":
+        elif self._tabs.value == "Output" and self._more_printed:
+            self._more_printed = False
             await self._show_output()
 
     async def _show_output(self) -> None:
-        lines = await asyncio.to_thread(self._job.logs)
+        try:
+            lines = await in_thread(self._job.logs)
+        except FAILURES as error:
+            self._output.set_text(f"It cannot be read: {in_words(error)}")
+            return
         more = len(lines) - _LINES_SHOWN
         head = [f"... {more:,} earlier lines"] if more > 0 else []
         text = "\n".join([*head, *lines[-_LINES_SHOWN:]])

@@ -11,10 +11,12 @@ from nicegui import ui
 
 from geneva.console.job_api import chosen
 from geneva.console.live import LiveJobs
+from geneva.console.pages.waiting import now_and_again
 from geneva.jobs.job_line import JobLine, short_id
 from geneva.jobs.progress_words import amount, duration, percent, speed
 from geneva.jobs.record import JobStatus
 from geneva.jobs.wording import counted
+from geneva.storage.dataset import in_words
 
 _LOOK_S = 0.5
 _A_PAGE = 25
@@ -110,8 +112,7 @@ def as_row(line: JobLine) -> dict[str, Any]:
 async def jobs_content(live: LiveJobs, chosen_first: Chosen) -> None:
     """Show jobs, and what becomes of them."""
     view = _JobsView(live, chosen_first)
-    await view.refresh()
-    ui.timer(_LOOK_S, view.refresh, immediate=False)
+    await now_and_again(view.refresh, view.failed, _LOOK_S)
 
 
 class _JobsView:
@@ -132,7 +133,7 @@ class _JobsView:
             if chosen_first.table:
                 of = f"{chosen_first.table}.{chosen_first.column}".strip(".")
                 ui.link(f"Only of {of}: show all", "/")
-        self._summary = ui.label().props("role=status").classes("g-note")
+        self._summary = ui.label("Looking ...").props("role=status").classes("g-note")
         self._table = ui.table(rows=[], columns=_COLUMNS, row_key="id", pagination=0)
         self._table.props('flat dense wrap-cells hide-pagination :grid="window.innerWidth < 600"')
         self._table.classes("g-table")
@@ -157,6 +158,10 @@ class _JobsView:
     async def _turn(self, pages: int) -> None:
         self._chosen = replace(self._chosen, page=max(0, self._chosen.page + pages))
         await self.refresh()
+
+    def failed(self, error: Exception) -> None:
+        """Say why jobs cannot be shown; those that were read before stay."""
+        self._summary.set_text(f"Jobs cannot be read: {in_words(error)}")
 
     async def refresh(self) -> None:
         """Show jobs as they are now; what is as it was is not sent again."""

@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
-from nicegui import run, ui
+from nicegui import background_tasks, run, ui
 
 from geneva.errors import GenevaError
 
 EVERY_S = 2.0
+# A page whose contents take longer is sent without them.
+_BEFORE_SENT_S = 0.5
 # Looking takes at most so much of the time, however slow the store is.
 _SHARE = 0.1
 
@@ -62,6 +64,32 @@ def again_and_again(
             failed(error)
 
     timer = ui.timer(EVERY_S, look)
+
+
+async def now_and_again(
+    look: Callable[[], Awaitable[None]], failed: Callable[[Exception], None], every_s: float
+) -> None:
+    """Look before the page is sent, if that is quick, and then every so often while it is open.
+
+    Parameters
+    ----------
+    look
+        Reads something and shows it.
+    failed
+        Called with the error if it could not be read or shown.
+    every_s
+        Seconds between two looks.
+    """
+
+    async def safely() -> None:
+        try:
+            await look()
+        except FAILURES as error:
+            failed(error)
+
+    first = background_tasks.create(safely())
+    await asyncio.wait([first], timeout=_BEFORE_SENT_S)
+    ui.timer(every_s, safely, immediate=False)
 
 
 async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
