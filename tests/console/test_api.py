@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 
 import pytest
 
@@ -208,6 +209,24 @@ def test_on_an_address_that_others_reach_a_token_is_demanded(uri):
         assert console.ask("/api/jobs", Cookie=said)[0] == 200
         evil = {"Cookie": said, "Origin": "http://evil.example"}
         assert console.ask("/api/jobs/x/cancel", "POST", **evil)[0] == 403
+
+
+def test_a_database_in_a_store_is_served(object_store):
+    uri = f"{object_store}/console-{uuid.uuid4().hex}"
+    with geneva.connect(uri) as db:
+        table = db.create_table("docs", [{"id": i, "text": "a b"} for i in range(20)])
+        table.add_columns({"words": words})
+        done = table.backfill("words", runner="inline", progress=False)
+    with served(uri) as console:
+        (job,) = console.json("/api/jobs")["jobs"]
+        assert (job["job_id"], job["status"]) == (done.job_id, "DONE")
+        assert console.json(f"/api/jobs/{done.job_id}")["job"]["rows_done"] == 20
+        (column,) = (
+            c for c in console.json("/api/tables/docs/columns")["columns"] if c["udf_name"]
+        )
+        assert (column["state"], column["fresh"]) == ("fresh", 20)
+        assert len(console.json("/api/tables/docs/rows")["rows"]) == 20
+        assert console.ask("/")[0] == 200
 
 
 def test_a_database_that_is_not_there_is_refused(tmp_path):
