@@ -172,6 +172,12 @@ def test_force_computes_again(make_table, runner):
     assert everything.columns["out"].rows_processed == 100
 
 
+def job_of(table, column, arguments, job_id=None):
+    """Return a call of backfill() as the job that it would run."""
+    _, found = table._wanted(column, None, arguments)
+    return table._job(found, arguments, job_id)
+
+
 @pytest.mark.parametrize("where", [None, "id != 7"])
 def test_another_driver_of_a_forced_call_goes_on_and_another_call_does_not(
     make_table, tmp_path, where
@@ -192,7 +198,7 @@ def test_another_driver_of_a_forced_call_goes_on_and_another_call_does_not(
     expected = {i: i + 1 for i in range(100)}
     arguments = BackfillArguments(where=where, force=True, commit_granularity=1)
     for call in (1, 2):
-        job = table._job("out", None, arguments, "nightly")
+        job = job_of(table, "out", arguments, "nightly")
         drivers = [
             BackfillRun(
                 job,
@@ -233,7 +239,7 @@ def test_a_batch_size_that_does_not_fit_into_memory_is_lowered(db):
         (1 << 20, 1, "from 64 to 1"),
         (1 << 30, 64, ""),
     ):
-        job = table._job("size", None, BackfillArguments(force=True), None)
+        job = job_of(table, "size", BackfillArguments(force=True))
         run = BackfillRun(
             job,
             lambda spec, found=applier_bytes: Grant(1, found),
@@ -271,7 +277,7 @@ def test_memory_that_appliers_take_is_measured_remembered_and_heeded(make_table)
     seen: list[Progress] = []
 
     def run(applier_bytes: int, memory_bytes: int) -> BackfillJobResult:
-        job = table._job("out", None, BackfillArguments(force=True), None)
+        job = job_of(table, "out", BackfillArguments(force=True))
         grant = Grant(4, applier_bytes, memory_bytes)
         return BackfillRun(
             job,
