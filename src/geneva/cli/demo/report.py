@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -134,9 +135,11 @@ def going_on(console: Console, directory: Path, functions: str) -> None:
     functions
         The file with the functions that computed the columns.
     """
-    console.print(
-        f"  # Functions to copy: {functions}", markup=False, highlight=False, soft_wrap=True
-    )
+    for line in (
+        f"  # In a browser: geneva console {shlex.quote(str(directory))}",
+        f"  # Functions to copy: {functions}",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for line in lines_to_go_on(directory):
         # Neither wrapped nor marked up: the lines are meant to be pasted.
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
