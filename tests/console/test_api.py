@@ -10,8 +10,10 @@ import time
 import uuid
 
 import pytest
+from typer.testing import CliRunner
 
 import geneva
+from geneva.cli.main import app
 from geneva.cluster import GenevaCluster
 from geneva.jobs.metrics import job_metrics
 from geneva.jobs.progress import Progress
@@ -234,6 +236,13 @@ def test_a_database_that_is_not_there_is_refused(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "There is no folder" in done.stderr
+
+
+def test_without_its_extra_the_command_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nicegui", None)
+    done = CliRunner().invoke(app, ["console", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "pip install 'opengeneva[console]'" in done.output
 
 
 def test_where_it_is_is_told_as_json(uri):

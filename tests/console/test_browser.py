@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import sys
 import threading
 import time
@@ -298,6 +299,16 @@ def test_rows_are_shown_as_what_they_are(console, page, uri):
     expect(page.get_by_role("cell").filter(has_text="failed").last).to_be_visible()
     expect(page.get_by_role("cell").filter(has_text="not computed").last).to_be_visible()
     shot(page, "table")
+
+
+def test_places_of_jobs_are_counted_and_lead_to_them(console, page, running):
+    until(lambda: running.status().workers > 0)
+    page.goto(f"{console.address}/clusters")
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name=socket.gethostname()))
+    expect(row.get_by_role("cell").nth(1)).to_have_text("1")
+    expect(row.get_by_role("cell").nth(2)).to_have_text("1", timeout=SOON_MS)
+    row.get_by_role("link").click()
+    expect(row_of(page, "docs.slow", "RUNNING")).to_be_visible()
 
 
 def test_a_table_is_turned_over_with_keys_and_leads_to_its_jobs(console, page, table):

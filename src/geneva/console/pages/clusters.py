@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import asdict
 from urllib.parse import quote
 
 from nicegui import ui
 
-from geneva.console.clusters import clusters_of
+from geneva.console.clusters import clusters_of, places_of
 from geneva.console.live import LiveJobs
 from geneva.console.pages.waiting import FAILURES, in_thread, now_and_again
 from geneva.storage.dataset import in_words
@@ -42,25 +42,19 @@ async def clusters_content(database: TableLocation, live: LiveJobs) -> None:
         _table({"name": "Name", "kind": "Kind", "address": "Address", "defined": "Defined"}, rows)
     ui.label("Where jobs run").props("role=heading aria-level=2").classes("g-subtitle")
     said = ui.label().classes("g-note")
-    used = _table({"where": "Where", "running": "Not ended", "ended": "Ended"}, [])
+    used = _table(
+        {"place": "Where", "going": "Not ended", "workers": "Workers at work", "ended": "Ended"}, []
+    )
     used.add_slot(
-        "body-cell-where",
-        '<q-td :props="props"><a :href="props.row.href">{{ props.row.where }}</a></q-td>',
+        "body-cell-place",
+        '<q-td :props="props"><a :href="props.row.href">{{ props.row.place }}</a></q-td>',
     )
 
     async def refresh() -> None:
         lines = await live.newest()
         said.set_text("" if lines else "No job is recorded.")
-        counts = Counter((line.where, line.status.ended) for line in lines)
-        places = sorted({place for place, _ in counts})
         used.rows = [
-            {
-                "where": place,
-                "running": counts[place, False],
-                "ended": counts[place, True],
-                "href": f"/?text={quote(place)}",
-            }
-            for place in places
+            asdict(one) | {"href": f"/?text={quote(one.place)}"} for one in places_of(lines)
         ]
 
     def failed(error: Exception) -> None:
