@@ -7,17 +7,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Literal, get_type_hints
+from typing import Any
+
+import attrs
+from attrs import converters, validators
 
 from geneva.errors import InvalidArgumentError
-from geneva.setting_values import AtLeastOne, NotNegative, Port, Positive, setting_value
 
 PREFIX = "GENEVA_"
+_LAST_PORT = 65_535
 
 
-@dataclass(frozen=True)
+def _positive(default: float) -> float:
+    return attrs.field(default=default, converter=float, validator=validators.gt(0))
+
+
+def _at_least(least: int, default: int) -> int:
+    return attrs.field(default=default, converter=int, validator=validators.ge(least))
+
+
+def _truth(*, default: bool) -> bool:
+    return attrs.field(default=default, converter=converters.to_bool)
+
+
+@attrs.frozen(slots=False)
 class Settings:
     """All settings of this process.
 
@@ -27,62 +41,64 @@ class Settings:
     10.0
     """
 
-    checkpoint_interval_s: Positive = 10.0
+    checkpoint_interval_s: float = _positive(10.0)
     """Seconds of compute that a worker puts at risk before it writes a part."""
 
     checkpoint_uri: str | None = None
     """Folder or object-store URI below which parts are kept; None keeps them with their table."""
 
-    commit_max_retries: NotNegative = 12
+    commit_max_retries: int = _at_least(0, 12)
     """How often a commit is rebuilt after a conflict before the job fails."""
 
-    max_worker_losses: AtLeastOne = 3
+    max_worker_losses: int = _at_least(1, 3)
     """How often workers may crash, or run out of memory, on one task before the job fails."""
 
-    max_fatal_rows: NotNegative = 100
+    max_fatal_rows: int = _at_least(0, 100)
     """How many rows that end whoever computes them a job skips, if its policy skips such rows."""
 
-    max_node_losses: AtLeastOne = 10
+    max_node_losses: int = _at_least(1, 10)
     """How often workers may be lost with their node on one task before the job fails."""
 
-    worker_start_timeout_s: Positive = 120.0
+    worker_start_timeout_s: float = _positive(120.0)
     """Seconds a worker process may take until it is ready."""
 
-    reserve_timeout_s: Positive = 600.0
+    reserve_timeout_s: float = _positive(600.0)
     """Seconds a job on a cluster waits, with no worker at all, for resources that others hold."""
 
     # Two underscores, as in programs that were written for Geneva.
-    admission__check: bool = True
+    admission__check: bool = _truth(default=True)
     """Whether it is looked at, before a job begins, if what it asks for can ever fit."""
 
-    admission__strict: bool = True
+    admission__strict: bool = _truth(default=True)
     """Whether a job that can never fit is refused; otherwise there is a warning, and it waits."""
 
-    admission__timeout: Positive = 3.0
+    admission__timeout: float = _positive(3.0)
     """Seconds that a new autoscaler gets to say whether it can add nodes."""
 
-    stall_timeout_s: Positive = 300.0
+    stall_timeout_s: float = _positive(300.0)
     """Seconds that a job waits for storage, while no worker computes, before it fails."""
 
-    setup_timeout_s: Positive = 1800.0
+    setup_timeout_s: float = _positive(1800.0)
     """Seconds that imports and `setup()` may take, while no worker computes, before a job fails."""
 
-    stop_grace_s: Positive = 5.0
+    stop_grace_s: float = _positive(5.0)
     """Seconds that workers get to finish their current batch when a job stops early."""
 
-    progress_interval_s: Positive = 5.0
+    progress_interval_s: float = _positive(5.0)
     """Seconds between two progress lines when the output is not a terminal."""
 
-    log: Literal["text", "json"] = "text"
+    log: str = attrs.field(default="text", validator=validators.in_(("text", "json")))
     """"json" writes logs, and progress where the output is no terminal, as JSON lines."""
 
-    metrics_port: Port = 0
+    metrics_port: int = attrs.field(
+        default=0, converter=int, validator=[validators.ge(0), validators.le(_LAST_PORT)]
+    )
     """Port on which metrics of this process' jobs are served for Prometheus; 0 serves none."""
 
     metrics_host: str | None = None
     """Address to listen on for that; None lets only programs of this machine read them."""
 
-    udf_signing_key: str | None = field(default=None, repr=False)
+    udf_signing_key: str | None = attrs.field(default=None, repr=False)
     """Secret with which functions are signed when they are stored, and checked before they run."""
 
     def __getstate__(self) -> dict[str, object]:
@@ -103,24 +119,21 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     >>> read_settings({"GENEVA_STOP_GRACE_S": "2"}).stop_grace_s
     2.0
     """
-    variables = {setting.name: PREFIX + setting.name.upper() for setting in fields(Settings)}
-    given = {
-        name: environment[variable]
-        for name, variable in variables.items()
-        if variable in environment
-    }
-    if not given:
-        return Settings()
-    kinds = get_type_hints(Settings, include_extras=True)
-    values = {}
-    for name, text in given.items():
+    given: dict[str, Any] = {}
+    for setting in attrs.fields(Settings):
+        variable = PREFIX + setting.name.upper()
+        if variable not in environment:
+            continue
+        value: dict[str, Any] = {setting.name: environment[variable].strip()}
         try:
-            values[name] = setting_value(kinds[name], text)
+            Settings(**value)
         except ValueError as error:
             raise InvalidArgumentError(
-                f"{variables[name]}={text!r}: {error}. Its default is {getattr(Settings(), name)}."
+                f"{variable}={environment[variable]!r}: {error.args[0]}. "
+                f"Its default is {setting.default}."
             ) from None
-    return Settings(**values)
+        given |= value
+    return Settings(**given)
 
 
 @lru_cache(maxsize=1)

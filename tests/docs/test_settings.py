@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import pytest
+from attrs import fields
 
 from geneva.config import Settings, read_settings
 from geneva.errors import InvalidArgumentError
@@ -33,5 +32,5 @@ def test_every_setting_is_read_from_its_variable(name: str) -> None:
 
 
 def test_a_bad_setting_is_refused_with_its_name() -> None:
-    with pytest.raises(InvalidArgumentError, match=r"GENEVA_STOP_GRACE_S='-1': .* greater than 0"):
+    with pytest.raises(InvalidArgumentError, match=r"GENEVA_STOP_GRACE_S='-1': .* must be > 0"):
         read_settings({"GENEVA_STOP_GRACE_S": "-1"})

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 
-from annotated_types import Ge, Le
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
+from pydantic import Field
 
 from geneva.console.answers import ERRORS, SaysErrors
 from geneva.console.failed_rows import FailedRows
@@ -25,7 +25,7 @@ from geneva.jobs.record import JobRecord, JobStatus, RecordedError
 _MOST_AT_ONCE = 1_000
 _MOST_WORKERS = 100_000
 
-Concurrency = Annotated[int, Ge(1), Le(_MOST_WORKERS)]
+Concurrency = Annotated[int, Field(ge=1, le=_MOST_WORKERS)]
 
 
 @dataclass(frozen=True, slots=True)
