@@ -59,15 +59,21 @@ class Offset:
         return id + self.by
 
 
+SAME = pytest.mark.same_on_ray
 FORMS = [
     pytest.param(double, lambda i: 2 * i, id="scalar"),
-    pytest.param(add_one, lambda i: i + 1, id="array"),
-    pytest.param(sum_of_batch, lambda i: i + max(0, 2 * (i % 7) - 1), id="record batch"),
+    pytest.param(add_one, lambda i: i + 1, id="array", marks=SAME),
+    pytest.param(
+        sum_of_batch, lambda i: i + max(0, 2 * (i % 7) - 1), id="record batch", marks=SAME
+    ),
     pytest.param(Offset(5), lambda i: i + 5, id="stateful"),
     pytest.param(Offset, lambda i: i + 100, id="class"),
-    pytest.param((double, ["id"]), lambda i: 2 * i, id="with columns"),
+    pytest.param((double, ["id"]), lambda i: 2 * i, id="with columns", marks=SAME),
     pytest.param(
-        geneva.udf(lambda v: -v, data_type=pa.int64(), input_columns=["id"]), lambda i: -i
+        geneva.udf(lambda v: -v, data_type=pa.int64(), input_columns=["id"]),
+        lambda i: -i,
+        id="lambda",
+        marks=SAME,
     ),
 ]
 
@@ -160,6 +166,7 @@ def test_filter_over_a_new_function_keeps_the_other_values(make_table, runner):
     assert values(table, "out") == {i: i + 1 for i in range(100)}
 
 
+@pytest.mark.same_on_ray
 def test_force_computes_again(make_table, runner):
     table = make_table()
     table.add_columns({"out": double})
@@ -381,6 +388,7 @@ def test_window_of_fragments(make_table, runner):
     assert [i for i in range(100) if found[i] is None] == [*range(40, 60), *range(80, 100)]
 
 
+@pytest.mark.same_on_ray
 @pytest.mark.parametrize(("granularity", "versions"), [(1, 5), (2, 3), (None, 1)])
 def test_commits_per_granularity(make_table, runner, granularity, versions):
     table = make_table(100, 20)
@@ -428,6 +436,7 @@ def test_batch_size_is_what_the_function_sees(make_table, runner):
     assert sorted(set(values(table, "out").values())) == [10, 30]
 
 
+@pytest.mark.same_on_ray
 def test_struct_fields_blobs_and_vectors(db, runner):
     rows = [{"info": {"a": i, "b": {"c": f"t{i}"}}, "id": i} for i in range(50)]
     table = db.create_table("t", rows)

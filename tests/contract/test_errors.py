@@ -272,6 +272,7 @@ def test_setup_that_fails_says_so(make_table, runner):
         table.backfill("out", runner=runner, progress=False)
 
 
+@pytest.mark.same_on_ray
 @pytest.mark.parametrize("raised", ["StopIteration()", "SystemExit(3)"])
 def test_exceptions_that_python_treats_specially(make_table, runner, raised):
     table = make_table()
@@ -354,6 +355,7 @@ def test_ctrl_c_inline_keeps_what_is_computed(make_table):
     assert table.plan_backfill("out").total_rows_pending == 30
 
 
+@pytest.mark.same_on_ray
 @pytest.mark.local_files
 def test_a_full_disk_is_what_the_user_reads(make_table, runner, tmp_path):
     table = make_table(60, 60)

@@ -207,6 +207,7 @@ def test_errors_of_another_version_of_the_function_are_not_listed(make_table, ru
     assert len(table.get_errors()) == 1
 
 
+@pytest.mark.same_on_ray
 def test_the_row_that_ends_a_job_is_on_record_too(make_table, runner):
     table = make_table()
     table.add_columns({"out": by_row(on_error=None)})

@@ -73,6 +73,7 @@ FORMS = [
 ]
 
 
+@pytest.mark.same_on_ray
 @pytest.mark.parametrize("function", FORMS, ids=lambda function: function.name)
 @pytest.mark.parametrize("threads", [pytest.param(1, marks=SAME), 3])
 def test_more_forms_compute_every_row(make_table, runner, function, threads):
@@ -251,6 +252,7 @@ async def lazy_size(b: BlobFile | None) -> int:
     return -1 if b is None else b.size()
 
 
+@pytest.mark.same_on_ray
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.local_files
 def test_blobs_as_bytes_and_as_files(db, runner, version):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import attrs
 import numpy as np
 import psutil
 import pyarrow as pa
@@ -387,7 +387,7 @@ def test_what_the_function_prints_is_seen(make_table, capfd):
 
 
 def test_progress_is_shown(make_table, capfd, monkeypatch):
-    often = dataclasses.replace(settings(), progress_interval_s=0.0)
+    often = attrs.evolve(settings(), progress_interval_s=0.001)
     monkeypatch.setattr("geneva.preview.settings", lambda: often)
     make_table().preview(double, limit=2)
     assert "double" in capfd.readouterr().err

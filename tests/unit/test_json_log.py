@@ -109,7 +109,7 @@ def test_what_is_said_before_the_first_job_is_json_too(as_json, make_table, caps
 
 
 def test_a_word_that_is_no_format_is_refused():
-    with pytest.raises(errors.InvalidArgumentError, match=r"GENEVA_LOG='xml'.*'text' or 'json'"):
+    with pytest.raises(errors.InvalidArgumentError, match=r"GENEVA_LOG='xml'.*'text', 'json'"):
         config.read_settings({"GENEVA_LOG": "xml"})
 
 
