@@ -26,7 +26,7 @@ HISTORY = JobHistory(
     tasks=(
         TaskSpan(3, 0.5, 2.0, 0, RowRange(0, 10)),
         TaskSpan(7, 0.5, 1.0, 1, RowRange(0, 10), kind=WRITE),
-        TaskSpan(7, 1.0, 3.9, None, None, kind=MIXED, tasks=7),
+        TaskSpan(7, 1.0, 3.9, None, None, kind=MIXED, tasks=7, idle_s=1.45),
         TaskSpan(3, 3.0, None, 2, RowRange(0, 10)),
         # Its worker is one of those that are left out.
         TaskSpan(99, 0.0, 0.1, 2, RowRange(0, 10)),
@@ -60,6 +60,8 @@ def test_a_worker_has_a_lane_and_what_goes_on_goes_until_now():
         [1, 1.0, 3.9],
         [0, 3.0, 4.0],
     ]
+    # Of the third one, half is idle.
+    assert [bar["itemStyle"]["color"][-2:] for bar in busy] == ["ff", "ff", "80", "ff"]
     assert [bar["name"] for bar in busy] == [
         "fragment 0, rows 0 to 9",
         "writing fragment 1, rows 0 to 9",

@@ -118,7 +118,7 @@ def timeline(history: JobHistory) -> Options:
         {
             "value": [place[t.worker], t.began_s, _end(t.ended_s, t.began_s, now_s), 0.55],
             "name": _task(t),
-            "itemStyle": {"color": _TASK_COLORS.get(t.kind, _BLUE)},
+            "itemStyle": {"color": _task_color(t, now_s)},
         }
         for t in history.tasks
         if t.worker in place
@@ -157,6 +157,13 @@ def timeline_height_px(history: JobHistory) -> int:
     """Return the height that the lanes need, in pixels; of very many they are narrower."""
     lanes = len({span.worker for span in history.workers})
     return 48 + min(_MOST_LANES_PX, _LANE_PX * max(1, lanes))
+
+
+def _task_color(span: TaskSpan, now_s: float) -> str:
+    """Return a color that is the paler the less of a span, of merged tasks, the worker was busy."""
+    length_s = _end(span.ended_s, span.began_s, now_s) - span.began_s
+    share = span.busy_s(now_s) / length_s if length_s > 0 else 1.0
+    return f"{_TASK_COLORS.get(span.kind, _BLUE)}{round(255 * min(1.0, max(0.2, share))):02x}"
 
 
 def _lost(end: str) -> bool:
