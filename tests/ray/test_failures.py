@@ -268,13 +268,12 @@ def test_what_uses_up_a_nodes_memory_is_named(tmp_path):
 @pytest.mark.parametrize("what", ["other version", "no module"])
 def test_a_node_that_lacks_what_the_caller_has_is_named(tmp_path, what):
     programs = {
-        # A node where another version of Arrow is installed.
+        # A node where Arrow says that it is another version.
         "other version": """
             folder = pathlib.Path(sys.argv[1]).with_name("other")
-            info = folder / "pyarrow-3.2.1.dist-info"
-            info.mkdir(parents=True)
-            lines = ["Metadata-Version: 2.1", "Name: pyarrow", "Version: 3.2.1"]
-            (info / "METADATA").write_text("\\n".join(lines))
+            folder.mkdir()
+            other = "import pyarrow; pyarrow.__version__ = '3.2.1'"
+            (folder / "sitecustomize.py").write_text(other)
             os.environ["PYTHONPATH"] = str(folder)
             add()
             del os.environ["PYTHONPATH"]
