@@ -31,14 +31,15 @@ $(VENV)/.synced: $(UV) pyproject.toml uv.lock
 
 env: $(VENV)/.synced  ## Create the environment (.venv) from the lock file
 
-browser:  ## Install the browser that the console's tests look with (on Debian, as root)
+browser:  ## Install the browser that the console's tests look with, if there is none
 	@command -v chromium chromium-browser google-chrome >/dev/null || \
-	  (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null)
+	  (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null) || \
+	  echo "Install Chromium: the tests of the console need it. As root on Debian, make does."
 
 demo: env  ## Fill real computed columns and search them
 	@$(BIN)/geneva demo
 
-test: env  ## Run the whole default test suite
+test: env browser  ## Run the whole default test suite
 	@$(BIN)/pytest -n 3 --dist loadfile
 	@$(BIN)/pytest -n 3 --store s3 --runner inline $(ON_S3)
 
