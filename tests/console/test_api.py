@@ -6,7 +6,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 import uuid
 
 import pytest
@@ -17,26 +16,9 @@ from geneva.cli.main import app
 from geneva.cluster import GenevaCluster
 from geneva.jobs.metrics import job_metrics
 from geneva.jobs.progress import Progress
+from tests.console.functions import picky, slow, words
 from tests.console.serving import served, until
 from tests.docs.pages import ROOT, code_spans, table_rows
-
-
-@geneva.udf
-def words(text: str) -> int:
-    return len(text.split())
-
-
-@geneva.udf(on_error=[geneva.Skip()])
-def picky(id: int) -> int:
-    if id == 7:
-        raise ValueError("<b>seven</b>")
-    return id
-
-
-@geneva.udf(checkpoint_size=5)
-def slow(id: int) -> int:
-    time.sleep(0.02)
-    return id
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import socket
-import sys
 import threading
 import time
 import wave
@@ -18,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import geneva
 from tests.console.conftest import SHOTS
+from tests.console.functions import picky, slow, words
 from tests.console.serving import Served, served, until
 from tests.trap import lay_trap
 
@@ -26,28 +26,9 @@ SOON_MS = 4_000
 
 
 @geneva.udf
-def words(text: str) -> int:
-    return len(text.split())
-
-
-@geneva.udf(on_error=[geneva.Skip()])
-def picky(id: int) -> int:
-    if id == 7:
-        raise ValueError("seven")
-    return id
-
-
-@geneva.udf
 def broken(id: int) -> int:
     if id == 7:
         raise ValueError("<img src=x onerror=alert(1)>")
-    return id
-
-
-@geneva.udf(checkpoint_size=5)
-def slow(id: int) -> int:
-    time.sleep(0.02)
-    sys.stdout.write(f"at {id}\n")
     return id
 
 
@@ -119,7 +100,7 @@ def test_a_running_job_is_followed_without_reloading(console, page, running):
 def test_a_job_s_page_tells_all_of_it_and_draws_it(console, page, running):
     page.goto(f"{console.address}/jobs/{running.job_id}")
     expect(page.get_by_role("heading", name="docs.slow")).to_be_visible()
-    expect(page.get_by_text("1 of 1 workers")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("1 worker, at most 1")).to_be_visible(timeout=20_000)
     # A history is there after two seconds.
     chart = page.get_by_role("img", name="Throughput")
     expect(chart.locator("canvas")).to_be_visible(timeout=20_000)
@@ -144,7 +125,7 @@ def test_a_job_is_steered_by_buttons(console, page, running):
     until(lambda: running.status().rows_done > 0)
     page.get_by_role("spinbutton", name="Workers").fill("2")
     page.get_by_role("button", name="Set", exact=True).click()
-    expect(page.get_by_text("of 2 workers")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("at most 2 |")).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("PAUSED", exact=True)).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Resume").click()
@@ -237,7 +218,7 @@ def test_no_page_unpickles_a_function(tmp_path, browser: Browser):
             for tab in ("Details", "Plan", "Metrics", "Failed rows", "Output"):
                 page.get_by_role("tab", name=tab).click()
             page.get_by_role("tab", name="Failed rows").click()
-            page.get_by_text("ValueError: seven").first.click()
+            page.get_by_text("ValueError: <b>seven</b>").first.click()
             expect(page.get_by_role("tabpanel").get_by_text("Traceback")).to_be_visible()
             for path in ("/", "/tables", "/clusters"):
                 page.goto(console.address + path)

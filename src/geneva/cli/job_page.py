@@ -29,7 +29,7 @@ def as_text(record: JobRecord) -> str:
     lines += ["", "Metrics", *("  " + line for line in _metrics(record))]
     lines += ["", "Events", *("  " + event for event in record.events)]
     if record.error is not None:
-        lines += ["", f"{record.error.kind}: {record.error.message}"]
+        lines += ["", str(record.error)]
         lines += [f"  | {line}" for line in record.error.traceback.splitlines()]
     return "\n".join(lines)
 

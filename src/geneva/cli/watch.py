@@ -127,4 +127,4 @@ def as_line(record: JobRecord) -> str:
     text = f"{short_id(record.job_id)} {record.status.value} {said}"
     if record.error is None:
         return text
-    return f"{text} | {record.error.kind}: {record.error.message}".partition("\n")[0]
+    return f"{text} | {record.error}".partition("\n")[0]

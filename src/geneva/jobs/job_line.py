@@ -86,7 +86,7 @@ class JobLine:
             host=record.host,
             runner=record.runner,
             cluster_name=record.cluster_name,
-            error=None if error is None else f"{error.kind}: {error.message}",
+            error=None if error is None else str(error),
         )
 
     @property

@@ -40,6 +40,10 @@ class RecordedError:
     message: str
     traceback: str = ""
 
+    def __str__(self) -> str:
+        """Write it without the traceback."""
+        return f"{self.kind}: {self.message}"
+
 
 @dataclass(frozen=True, slots=True)
 class DriverProcess:
@@ -322,7 +326,7 @@ def _fields(part: Any) -> dict[str, Any]:
 
 
 def _first_line(error: RecordedError) -> str:
-    return f"{error.kind}: {error.message}".partition("\n")[0]
+    return str(error).partition("\n")[0]
 
 
 def _time(text: str | None) -> datetime | None:

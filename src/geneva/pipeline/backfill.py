@@ -15,7 +15,6 @@ from geneva.config import Settings, signing_key
 from geneva.errors import CommitError
 from geneva.jobs.commands import JobContext, Outcome
 from geneva.jobs.events import ConcurrencyAsked
-from geneva.jobs.limits import Limits
 from geneva.jobs.planner import Plan
 from geneva.jobs.progress import Progress
 from geneva.jobs.result import BackfillJobResult, UdfResult
@@ -32,6 +31,7 @@ from geneva.pipeline.fitting import (
     warn_of_full_disk,
     workers_within_memory,
 )
+from geneva.pipeline.job_limits import job_limits
 from geneva.pipeline.lost_rows import note_lost_row
 from geneva.pipeline.meter import ProgressMeter
 from geneva.pipeline.reservation import Reservation, pause_unless
@@ -209,28 +209,10 @@ class BackfillRun:
         runner = self._make_runner(self._granted)
         self._runner_traits = runner.traits
         settings = self._settings
-        checkpoint_s = spec.checkpoint_interval_s or settings.checkpoint_interval_s
         self._granted = min(self._granted, runner.max_workers)
         why = concurrency_reason(spec.concurrency, self._granted, grant.reason)
         self._meter.begin_round(planned, self._granted, why)
-        limits = Limits(
-            max_workers=runner.max_workers,
-            commit_granularity=spec.commit_granularity,
-            max_worker_losses=settings.max_worker_losses,
-            max_node_losses=settings.max_node_losses,
-            stop_grace_s=settings.stop_grace_s,
-            worker_start_timeout_s=settings.worker_start_timeout_s,
-            stall_timeout_s=spec.stall_timeout_s or settings.stall_timeout_s,
-            startup_s=runner.traits.startup_s,
-            separate_writers=runner.traits.separate_writers,
-            checkpoint_interval_s=checkpoint_s,
-            setup_timeout_s=settings.setup_timeout_s,
-            applier_bytes=grant.applier_bytes,
-            memory_bytes=grant.memory_bytes,
-            failure_rules=spec.failure_rules,
-            max_fatal_rows=settings.max_fatal_rows,
-            row_timeout_s=spec.row_timeout_s,
-        )
+        limits = job_limits(spec, settings, grant, runner)
         context = JobContext(
             job_id=self._job.job_id,
             call_id=self._job.call_id,
@@ -240,7 +222,7 @@ class BackfillRun:
             batch_size=spec.batch_size,
             checkpoint_size=spec.checkpoint_size,
             min_checkpoint_size=spec.min_checkpoint_size,
-            checkpoint_interval_s=checkpoint_s,
+            checkpoint_interval_s=limits.checkpoint_interval_s,
             threads=spec.intra_applier_concurrency,
             versions=self._versions,
             policy=None if spec.policy is None else pickle_by_value(spec.policy),

@@ -15,7 +15,7 @@ from geneva.console.pages.links import table_link
 from geneva.console.pages.waiting import FAILURES, in_thread, now_and_again
 from geneva.console.shown import Console
 from geneva.console.steering import Steering
-from geneva.jobs.progress_words import amount, left, percent, speed
+from geneva.jobs.progress_words import amount, percent, status
 from geneva.jobs.record import JobRecord, JobStatus
 from geneva.recorded_job import RecordedJob
 from geneva.storage.dataset import in_words
@@ -75,20 +75,16 @@ class _JobView:
     def _tell_progress(self, record: JobRecord) -> None:
         now = record.progress
         self._bar.set_value(now.rows_done / now.rows_total if now.rows_total else 0.0)
-        parts = [
-            f"{percent(now.rows_done, now.rows_total)}",
+        said = [
+            percent(now.rows_done, now.rows_total),
             amount(now.rows_done, now.rows_total, "row"),
             f"{now.rows_committed:,} committed",
         ]
-        if now.rows_failed:
-            parts.append(f"{now.rows_failed:,} failed")
         if not record.status.ended:
-            if now.rows_per_s:
-                parts.append(speed(now.rows_per_s))
-            parts += filter(None, [left(now)])
-            parts.append(f"{now.workers} of {now.workers_granted} workers")
-            parts.append(now.stage)
-        self._line.set_text(", ".join(parts))
+            said.append(status(now))
+        elif now.rows_failed:
+            said.append(f"{now.rows_failed:,} failed")
+        self._line.set_text(" | ".join(said))
 
     def _tell(self, record: JobRecord, detail: JobDetail) -> None:
         line = detail.job
@@ -101,7 +97,7 @@ class _JobView:
             f"{line.launched_at:%Y-%m-%d %H:%M:%S} UTC"
         )
         self._explained.set_text(detail.explanation)
-        error = "" if record.error is None else f"{record.error.kind}: {record.error.message}"
+        error = str(record.error or "")
         self._error.set_text(error)
         self._error.set_visibility(bool(error))
         self._buttons.show(record)

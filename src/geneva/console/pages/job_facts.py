@@ -93,7 +93,7 @@ class Facts:
         error = record.error
         self._error_tab.set_visibility(error is not None)
         if error is not None:
-            self._traceback.set_text(f"{error.traceback}\n{error.kind}: {error.message}".strip())
+            self._traceback.set_text(f"{error.traceback}\n{error}".strip())
 
     def _show_events(self, events: tuple[str, ...]) -> None:
         told = self._told
