@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from geneva.resources.admission import Verdict, admit
@@ -38,7 +38,17 @@ def clusters(draw: st.DrawFn) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
+def _node(name: str, cpus: float, total: int, free: int) -> Node:
+    amounts = ({"CPU": cpus, "memory": float(size), "GPU": 0.0} for size in (total, free))
+    return Node(name, name, *amounts)
+
+
+# The applier of the small node must stay: on the large one it takes the room of a writer.
+SMALL_AND_LARGE = (_node("a", 1.0, 1 << 30, 1 << 29), _node("b", 1.0, 3 << 30, 3 << 30))
+
+
 @settings(max_examples=150, deadline=None)
+@example(Request(num_cpus=0.1, memory_bytes=1 << 29), SMALL_AND_LARGE, 3)
 @given(requests, clusters(), st.integers(1, 5))
 def test_nearly_as_many_fit_as_the_best_packing_holds(request, nodes, concurrency):
     footprint = Footprint(request, concurrency)

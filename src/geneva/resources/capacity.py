@@ -2,7 +2,7 @@
 
 Finding the most is bin-packing. A unit has only two kinds of bundles, the applier's and the one of
 its writer and queue, so the most is nearly found by giving every node as many appliers as it holds
-and then taking those back, one by one, that make room for the most writers. Tests compare it with
+and then taking those back that make room for the most writers. Tests compare it with
 all placements of small clusters.
 """
 
@@ -108,7 +108,7 @@ def _pairs(
     The core's is placed already.
     """
     frontiers: dict[tuple[object, ...], _Frontier] = {}
-    heap: list[tuple[int, int, int]] = []
+    heap: list[tuple[float, int, int]] = []
     counts = [0] * len(nodes)
     on_nodes: list[_Frontier] = []
     appliers, asides = 0, 1
@@ -128,13 +128,13 @@ def _pairs(
             _push(heap, frontier, index, counts[index])
     best, chosen = min(appliers, asides, most), list(counts)
     while heap and best < most and asides < appliers:
-        loss, index, before = heapq.heappop(heap)
-        counts[index] -= 1
-        appliers -= 1
-        asides -= loss
+        _, index, fewer = heapq.heappop(heap)
+        before, counts[index] = counts[index], fewer
+        appliers -= before - fewer
+        asides += on_nodes[index].asides(fewer) - on_nodes[index].asides(before)
         if min(appliers, asides, most) > best:
             best, chosen = min(appliers, asides, most), list(counts)
-        _push(heap, on_nodes[index], index, before - 1)
+        _push(heap, on_nodes[index], index, fewer)
     beside = [f.asides(count) for f, count in zip(on_nodes, chosen, strict=False)]
     beside += [0] * (len(nodes) - len(beside))
     return _first(chosen, best), _first(beside, max(0, best - 1))
@@ -149,10 +149,15 @@ def _first(counts: Sequence[int], total: int) -> list[int]:
     return needed
 
 
-def _push(heap: list[tuple[int, int, int]], frontier: _Frontier, index: int, appliers: int) -> None:
-    if appliers > 0:
-        gain = frontier.asides(appliers - 1) - frontier.asides(appliers)
-        heapq.heappush(heap, (-gain, index, appliers))
+def _push(
+    heap: list[tuple[float, int, int]], frontier: _Frontier, index: int, appliers: int
+) -> None:
+    """Offer the fewest appliers that a node gives back for more bundles, by what each costs."""
+    for fewer in range(appliers - 1, -1, -1):
+        gain = frontier.asides(fewer) - frontier.asides(appliers)
+        if gain > 0:
+            heapq.heappush(heap, ((appliers - fewer) / gain, index, fewer))
+            return
 
 
 class _Frontier:
