@@ -215,9 +215,16 @@ def test_no_page_unpickles_a_function(tmp_path, browser: Browser):
             expect(page.get_by_text("picky(id)")).to_be_visible()
             expect(page.get_by_role("cell").filter(has_text="failed").first).to_be_visible()
             page.goto(f"{console.address}/jobs/{done.job_id}")
-            for tab in ("Details", "Plan", "Metrics", "Failed rows", "Output"):
+            for tab, text in (
+                ("Details", "runner inline"),
+                ("Plan", "rows to compute"),
+                ("Metrics", "rows_checkpointed"),
+                ("Output", "has printed nothing"),
+                ("Failed rows", "1 rows failed"),
+            ):
                 page.get_by_role("tab", name=tab).click()
-            page.get_by_role("tab", name="Failed rows").click()
+                shown = page.get_by_role("tabpanel").get_by_text(text)
+                expect(shown.first).to_be_visible(timeout=SOON_MS)
             page.get_by_text("ValueError: <b>seven</b>").first.click()
             expect(page.get_by_role("tabpanel").get_by_text("Traceback")).to_be_visible()
             for path in ("/", "/tables", "/clusters"):
